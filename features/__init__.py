@@ -1,0 +1,1 @@
+"""What did we know of this business on that day?"""

@@ -1,0 +1,170 @@
+"""The reasons we may give: true of a feature family, plain, in Chinese and English.
+
+A reason names what counted against an application, never the score itself. ``actionable`` says
+whether the applicant can do something about it. Codes C01-C04 are statuses of the process, not
+reasons of credit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One principal reason, as told to the applicant."""
+
+    code: str
+    family: str
+    english: str
+    chinese: str
+    actionable: bool
+
+
+_REASONS = (
+    Reason(
+        "R01", "registry", "Time in business is short", "经营年限较短,尚未积累足够的经营记录", False
+    ),
+    Reason(
+        "R02",
+        "registry",
+        "Recent change of legal representative or controlling owner",
+        "近期变更过法定代表人或实际控制人",
+        False,
+    ),
+    Reason(
+        "R03",
+        "registry",
+        "Frequent changes to registered details",
+        "近两年登记信息变更较频繁",
+        False,
+    ),
+    Reason(
+        "R04",
+        "registry",
+        "Currently marked or listed as abnormal in operation",
+        "目前被列入(标记)经营异常,尚未移出",
+        True,
+    ),
+    Reason("R05", "registry", "Past abnormal-operation entries", "近两年曾被列入经营异常", False),
+    Reason("R06", "registry", "Annual report missing or late", "年报未按时公示", True),
+    Reason(
+        "R07",
+        "registry",
+        "Administrative penalty in the last 24 months",
+        "近两年有行政处罚记录",
+        False,
+    ),
+    Reason(
+        "R08",
+        "registry",
+        "Open enforcement case or judgment debt",
+        "存在未了结的执行案件(被执行信息)",
+        True,
+    ),
+    Reason(
+        "R09",
+        "registry",
+        "Defendant in recent debt disputes",
+        "近期涉及借贷、货款等纠纷诉讼",
+        False,
+    ),
+    Reason(
+        "R10",
+        "registry",
+        "Equity pledged or assets charged to others",
+        "股权或资产已对外质押、抵押",
+        True,
+    ),
+    Reason(
+        "R11",
+        "registry",
+        "Owner's other firms closed or in difficulty",
+        "经营者名下其他企业已注销或经营不佳",
+        False,
+    ),
+    Reason("R12", "registry", "Industry risk above the average", "所属行业近期整体风险偏高", False),
+    Reason(
+        "R13", "tax", "Declared sales are falling", "近12个月申报销售额较上年同期明显下降", False
+    ),
+    Reason(
+        "R14", "tax", "Sales too low for the amount asked", "申报销售规模与申请金额不匹配", True
+    ),
+    Reason(
+        "R15",
+        "tax",
+        "Sales highly uneven from month to month",
+        "销售收入波动较大,经营不够稳定",
+        False,
+    ),
+    Reason(
+        "R16",
+        "tax",
+        "Months without sales or with zero filings",
+        "近一年零申报或无销售的月份较多",
+        False,
+    ),
+    Reason("R17", "tax", "Late tax filings", "近两年有逾期申报记录", True),
+    Reason("R18", "tax", "Tax unpaid", "目前存在欠税", True),
+    Reason("R19", "tax", "Past arrears or late-payment charges", "近两年有欠税或滞纳金记录", False),
+    Reason("R20", "tax", "Tax credit grade is low", "纳税信用等级偏低(C级或D级)", True),
+    Reason(
+        "R21",
+        "tax",
+        "Tax history too short or not continuous",
+        "连续纳税记录不足,纳税时间较短或有中断",
+        False,
+    ),
+    Reason("R22", "tax", "Sales depend on few customers", "销售过于集中在少数客户", False),
+    Reason("R23", "tax", "Main customers have left", "主要客户流失较多", False),
+    Reason("R24", "tax", "Many red-letter or voided invoices", "红字发票(作废发票)占比偏高", False),
+    Reason("R25", "tax", "Purchases and sales do not fit together", "进项与销项不匹配", False),
+    Reason("R26", "tax", "Tax burden far from the trade's norm", "税负与同行业差异较大", False),
+    Reason("R27", "utility", "Electricity use fell sharply", "近三个月用电量同比明显下降", False),
+    Reason(
+        "R28", "utility", "Electricity use shows stoppages", "用电记录显示有停产停业迹象", False
+    ),
+    Reason(
+        "R29", "utility", "Electricity, water or gas bills paid late", "水电气费多次逾期缴纳", True
+    ),
+    Reason(
+        "R30", "utility", "Supply cut off for arrears", "近一年曾因欠费被停电(停水、停气)", False
+    ),
+    Reason(
+        "R31",
+        "cross",
+        "Sources disagree about the size of business",
+        "纳税、用电等数据反映的经营规模不一致,需进一步核实",
+        True,
+    ),
+    Reason(
+        "R32",
+        "cross",
+        "Needed data missing or could not be matched",
+        "关键数据缺失或未能与贵户匹配,无法完成评估",
+        True,
+    ),
+    Reason("R33", "debt", "Existing debt high against sales", "现有负债相对经营收入偏高", True),
+    Reason(
+        "R34", "debt", "Overdue credit or past 30-day lates", "征信有当前逾期或较多逾期记录", True
+    ),
+    Reason(
+        "R35",
+        "debt",
+        "Many recent credit enquiries or lenders",
+        "近期贷款申请查询较多或合作银行较多",
+        True,
+    ),
+    Reason(
+        "R36",
+        "capacity",
+        "Repayment capacity below the requirement",
+        "按现有经营收入测算,还款能力不足",
+        True,
+    ),
+    Reason("C01", "process", "Consent is missing or no longer valid", "授权缺失或已失效", True),
+    Reason("C02", "process", "Identity could not be verified", "身份核验未通过", True),
+    Reason("C03", "process", "Outside the scope of the product", "不在产品准入范围", True),
+    Reason("C04", "process", "The limit of total credit is reached", "授信总额已达上限", True),
+)
+
+REASONS: Mapping[str, Reason] = {reason.code: reason for reason in _REASONS}

@@ -1,0 +1,467 @@
+"""The feeds and their contracts: what each department delivers, and what it cannot tell.
+
+A contract is a dataframely schema: columns with types, ranges, allowed values and units, rules
+across columns, and a primary key. Three conventions hold in every table:
+
+- money is in whole fen (1 yuan = 100 fen), so sums are exact and their order does not matter;
+- ``known_on`` is the first day (Asia/Shanghai) on whose morning the bank had the row; what arrives
+  during a day is known on the next one;
+- a restatement is a new row with the same key and a later ``known_on``, never an edit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+from stdnum.cn import uscc
+
+LEGAL_FORMS = ("company", "household", "sole_proprietorship", "partnership", "cooperative")
+STATUSES = ("operating", "suspended", "moved_out", "revoked", "cancelled")
+EVENTS = (
+    "abnormal_listed",
+    "abnormal_removed",
+    "penalty",
+    "legal_representative_changed",
+    "shareholder_changed",
+    "address_changed",
+    "capital_increased",
+    "capital_reduced",
+    "judgment_debtor",
+    "annual_report_missed",
+)
+GRADES = ("A", "B", "M", "C", "D")
+SERVICES = ("electricity", "water", "gas")
+PURPOSES = ("stock", "raw_materials", "wages_rent", "equipment", "other")
+REPAYMENT_FORMS = ("bullet", "instalment")
+LOAN_STATES = ("performing", "repaid", "renewed", "deferred", "written_off", "guarantee_paid")
+
+
+def is_credit_code(code: str) -> bool:
+    """Whether ``code`` is a unified social credit code (GB 32100-2015, check digit included)."""
+    return len(code) == 18 and code == code.upper() and uscc.is_valid(code)
+
+
+def _credit_codes_hold(codes: pl.Expr) -> pl.Expr:
+    """True where the code is valid; each distinct code is verified once."""
+
+    def verify(column: pl.Series) -> pl.Series:
+        distinct = column.unique().drop_nulls()
+        valid = distinct.filter(
+            pl.Series([is_credit_code(code) for code in distinct], dtype=pl.Boolean)
+        )
+        return column.is_in(valid.implode())
+
+    return codes.map_batches(verify, return_dtype=pl.Boolean, is_elementwise=True)
+
+
+def _business(*, primary_key: bool = True, nullable: bool = False) -> dy.String:
+    return dy.String(
+        primary_key=primary_key,
+        nullable=nullable,
+        check={"credit_code": _credit_codes_hold},
+        description="Unified social credit code of the business (GB 32100-2015)",
+    )
+
+
+def _known_on() -> dy.Date:
+    return dy.Date(primary_key=True, description="First day on whose morning the bank had this row")
+
+
+def _day(description: str, *, nullable: bool = False, primary_key: bool = False) -> dy.Date:
+    return dy.Date(description=description, nullable=nullable, primary_key=primary_key)
+
+
+def _month(description: str = "First day of the month the row speaks of") -> dy.Date:
+    return dy.Date(primary_key=True, resolution="1mo", description=description)
+
+
+def _fen(description: str, *, nullable: bool = False, minimum: int | None = 0) -> dy.Int64:
+    return dy.Int64(
+        min=minimum,
+        max=10**14,
+        nullable=nullable,
+        description=description,
+        metadata={"unit": "fen"},
+    )
+
+
+def _count(description: str, unit: str = "count") -> dy.Int64:
+    return dy.Int64(min=0, max=10**9, description=description, metadata={"unit": unit})
+
+
+class Registrations(dy.Schema):
+    """State of a business in the market-regulation register, one row per change.
+
+    Cannot tell: whether the business still trades (formal exit lags real exit by months), nor
+    whether the declared industry is the real one (about one in ten is wrong or too general).
+    """
+
+    business_id = _business()
+    effective_on = _day("Day from which this state holds; may be backdated by the register")
+    established_on = _day("Day of establishment")
+    legal_form = dy.Enum(LEGAL_FORMS, description="Legal form")
+    status = dy.Enum(STATUSES, description="State of operation")
+    industry = dy.String(
+        regex=r"^[A-T][0-9]{2}$", description="GB/T 4754 section and division, as C18"
+    )
+    district = dy.String(regex=r"^[0-9]{6}$", description="GB/T 2260 division code, as 330502")
+    registered_capital_fen = _fen("Registered (subscribed) capital", nullable=True)
+    owner_sex = dy.Enum(
+        ("female", "male"),
+        nullable=True,
+        description="Sex of the owner, for fairness tests only",
+        metadata={"sensitive": True},
+    )
+    owner_is_local = dy.Bool(
+        nullable=True,
+        description="Owner registered in this city, for fairness tests only",
+        metadata={"sensitive": True},
+    )
+    known_on = _known_on()
+
+    @dy.rule()
+    def established_before_known(cls) -> pl.Expr:
+        return cls.established_on.col <= cls.known_on.col
+
+    @dy.rule()
+    def effective_before_known(cls) -> pl.Expr:
+        return cls.effective_on.col <= cls.known_on.col
+
+
+class RegistrationEvents(dy.Schema):
+    """Events in the register: abnormal-operation list in and out, penalties, changes, court debts.
+
+    Cannot tell: how serious a penalty was beyond its amount, nor events of other jurisdictions;
+    court records arrive one to three months after the judgment.
+    """
+
+    business_id = _business()
+    event = dy.Enum(EVENTS, primary_key=True, description="Kind of event")
+    happened_on = _day("Day of the event", primary_key=True)
+    amount_fen = _fen("Amount of a penalty, judgment or capital change", nullable=True)
+    known_on = _known_on()
+
+    @dy.rule()
+    def happened_before_known(cls) -> pl.Expr:
+        return cls.happened_on.col <= cls.known_on.col
+
+
+class TaxReturns(dy.Schema):
+    """Returns by business, tax and period, with due and filed dates and amendments.
+
+    A return that was due and is missing is a row with ``filed_on`` null. Cannot tell: sales that
+    were never declared; under assessed levy the figure is a fixed sum, not the real sales.
+    """
+
+    business_id = _business()
+    tax = dy.Enum(("vat", "income"), primary_key=True, description="Kind of tax")
+    period = _month("First day of the period")
+    months = dy.Int64(
+        is_in=(1, 3, 12), description="Length of the period", metadata={"unit": "months"}
+    )
+    amendment = dy.Int64(primary_key=True, min=0, max=99, description="0 is the original return")
+    levy = dy.Enum(
+        ("actual", "assessed"), description="Levied on accounts, or a fixed assessed sum"
+    )
+    due_on = _day("Day the return is due")
+    filed_on = _day("Day it was filed; null while it is missing", nullable=True)
+    sales_fen = _fen("Declared sales of the period, net of VAT", nullable=True)
+    tax_due_fen = _fen("Tax due for the period", nullable=True)
+    tax_paid_fen = _fen("Of it paid by the day before known_on", nullable=True)
+    known_on = _known_on()
+
+    @dy.rule()
+    def due_after_period(cls) -> pl.Expr:
+        return cls.due_on.col >= cls.period.col.dt.offset_by("1mo")
+
+    @dy.rule()
+    def filed_before_known(cls) -> pl.Expr:
+        return cls.filed_on.col.is_null() | (cls.filed_on.col <= cls.known_on.col)
+
+    @dy.rule()
+    def filed_after_period_began(cls) -> pl.Expr:
+        return cls.filed_on.col.is_null() | (cls.filed_on.col > cls.period.col)
+
+    @dy.rule()
+    def figures_only_when_filed(cls) -> pl.Expr:
+        return cls.filed_on.col.is_null() == cls.sales_fen.col.is_null()
+
+
+class TaxGrades(dy.Schema):
+    """Yearly tax credit grade, published each April for the year before.
+
+    Cannot tell: anything of most individual households, which are ungraded by rule (that is a
+    category of its own, not missing data).
+    """
+
+    business_id = _business()
+    year = dy.Int64(primary_key=True, min=2014, max=2100, description="Year the grade judges")
+    grade = dy.Enum(GRADES, description="A best, D worst; M is new or without revenue")
+    known_on = _known_on()
+
+    @dy.rule()
+    def known_after_its_year(cls) -> pl.Expr:
+        return cls.known_on.col.dt.year().cast(pl.Int64) > cls.year.col
+
+
+class Invoices(dy.Schema):
+    """Monthly totals of VAT invoices issued (sales) and received (purchases).
+
+    Cannot tell: sales without an invoice (most of retail and catering). Fully digital invoices
+    cannot be voided, only red-lettered: voids end and red letters jump between 2022 and 2024.
+    """
+
+    business_id = _business()
+    direction = dy.Enum(("sales", "purchases"), primary_key=True, description="Issued or received")
+    period = _month()
+    invoices = _count("Valid invoices with a positive amount")
+    amount_fen = _fen("Their net amount")
+    red_letters = _count("Red-letter (negative) invoices")
+    red_letter_fen = _fen("Their net amount, as a positive figure")
+    voids = _count("Voided invoices")
+    counterparties = _count("Distinct customers (suppliers) with a valid positive invoice")
+    largest_counterparty_fen = _fen("Net amount of the largest of them")
+    known_on = _known_on()
+
+    @dy.rule()
+    def largest_within_total(cls) -> pl.Expr:
+        return cls.largest_counterparty_fen.col <= cls.amount_fen.col
+
+    @dy.rule()
+    def known_after_month(cls) -> pl.Expr:
+        return cls.known_on.col >= cls.period.col.dt.offset_by("1mo")
+
+
+class Meters(dy.Schema):
+    """Accounts of the utility, and the business each belongs to where that is known.
+
+    Cannot tell: who uses the power behind a landlord's meter. The utility has no credit code of its
+    own: a null ``business_id`` is an account that was never matched.
+    """
+
+    meter_id = dy.String(
+        primary_key=True, min_length=1, max_length=40, description="Account number"
+    )
+    service = dy.Enum(SERVICES, description="What is metered")
+    account_name = dy.String(min_length=1, max_length=200, description="Name on the account")
+    address = dy.String(min_length=1, max_length=300, description="Address of supply")
+    business_id = _business(primary_key=False, nullable=True)
+    from_on = _day("First day of the account", primary_key=True)
+    to_on = _day("Last day of the account; null while it runs", nullable=True)
+    known_on = _known_on()
+
+    @dy.rule()
+    def ends_after_it_began(cls) -> pl.Expr:
+        return cls.to_on.col.is_null() | (cls.to_on.col >= cls.from_on.col)
+
+    @dy.rule()
+    def began_before_known(cls) -> pl.Expr:
+        return cls.from_on.col <= cls.known_on.col
+
+
+class UtilityBills(dy.Schema):
+    """Bills per meter and month. A payment is a restatement of its bill.
+
+    Cannot tell: consumption behind the meter of somebody else; an estimated reading is corrected by
+    the next real one.
+    """
+
+    meter_id = dy.String(
+        primary_key=True, min_length=1, max_length=40, description="Account number"
+    )
+    period = _month()
+    quantity = dy.Int64(
+        min=0, max=10**9, description="Consumption", metadata={"unit": "kWh (electricity) or m³"}
+    )
+    estimated = dy.Bool(description="Estimated, not read")
+    amount_fen = _fen("Amount billed")
+    billed_on = _day("Day of the bill")
+    due_on = _day("Day it is due")
+    paid_on = _day("Day it was paid in full; null while it is open", nullable=True)
+    known_on = _known_on()
+
+    @dy.rule()
+    def billed_before_known(cls) -> pl.Expr:
+        return cls.billed_on.col <= cls.known_on.col
+
+    @dy.rule()
+    def billed_after_month(cls) -> pl.Expr:
+        return cls.billed_on.col >= cls.period.col.dt.offset_by("1mo")
+
+    @dy.rule()
+    def due_after_billed(cls) -> pl.Expr:
+        return cls.due_on.col >= cls.billed_on.col
+
+    @dy.rule()
+    def paid_before_known(cls) -> pl.Expr:
+        return cls.paid_on.col.is_null() | (
+            (cls.paid_on.col <= cls.known_on.col) & (cls.paid_on.col >= cls.billed_on.col)
+        )
+
+
+class Applications(dy.Schema):
+    """Applications for a loan, with what the bank decided then.
+
+    Cannot tell: why an applicant withdrew, nor what became of those who were declined.
+    """
+
+    application_id = dy.String(
+        primary_key=True, min_length=1, max_length=64, description="Application"
+    )
+    business_id = _business(primary_key=False)
+    applied_at = dy.Datetime(
+        time_zone="UTC", time_unit="us", description="Moment of the application"
+    )
+    amount_fen = _fen("Amount asked for", minimum=1)
+    term_months = dy.Int64(min=1, max=120, description="Term", metadata={"unit": "months"})
+    purpose = dy.Enum(PURPOSES, description="What the money is for")
+    repayment = dy.Enum(
+        REPAYMENT_FORMS, description="Interest monthly and bullet, or equal instalments"
+    )
+    outcome = dy.Enum(
+        ("granted", "declined", "withdrawn"),
+        nullable=True,
+        description="What the bank decided then",
+    )
+    granted_fen = _fen("Amount granted", nullable=True)
+    granted_on = _day("Day the loan was paid out", nullable=True)
+    known_on = _known_on()
+
+    @dy.rule()
+    def granted_has_amount_and_day(cls) -> pl.Expr:
+        granted = cls.outcome.col.cast(pl.String).fill_null("") == "granted"
+        return (granted == cls.granted_fen.col.is_not_null()) & (
+            granted == cls.granted_on.col.is_not_null()
+        )
+
+    @dy.rule()
+    def known_after_applied(cls) -> pl.Expr:
+        return (
+            cls.known_on.col >= cls.applied_at.col.dt.convert_time_zone("Asia/Shanghai").dt.date()
+        )
+
+
+class Repayments(dy.Schema):
+    """The loan book: each granted loan's state at the end of each month.
+
+    Cannot tell: whether a renewed or deferred loan would have been repaid; those are indeterminate.
+    """
+
+    application_id = dy.String(
+        primary_key=True, min_length=1, max_length=64, description="Application"
+    )
+    business_id = _business(primary_key=False)
+    period = _month()
+    days_past_due = dy.Int64(
+        min=0, max=10_000, description="At the end of the month", metadata={"unit": "days"}
+    )
+    worst_days_past_due = dy.Int64(
+        min=0, max=10_000, description="Highest on any day up to then", metadata={"unit": "days"}
+    )
+    balance_fen = _fen("Principal outstanding")
+    due_fen = _fen("Due so far, interest included")
+    paid_fen = _fen("Of it paid")
+    state = dy.Enum(LOAN_STATES, description="State of the loan")
+    known_on = _known_on()
+
+    @dy.rule()
+    def paid_within_due(cls) -> pl.Expr:
+        return cls.paid_fen.col <= cls.due_fen.col
+
+    @dy.rule()
+    def known_after_month(cls) -> pl.Expr:
+        return cls.known_on.col >= cls.period.col.dt.offset_by("1mo")
+
+
+class LinkedBills(UtilityBills):
+    """Utility bills of the meters that are known to be a business's: made by ingest, not delivered.
+
+    A bill is known from the day on which both it and the link of its meter were known.
+    """
+
+    business_id = _business()
+    service = dy.Enum(SERVICES, description="What is metered")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One source: its contract, and how its rows form histories.
+
+    ``key`` names what a row speaks of; of several rows with one key the one known last, as of a
+    day, is the valid one. ``series`` (with the business) names the monthly histories whose newest
+    month anchors windows. ``entity`` is the column whose hash places a row in a bucket.
+    """
+
+    name: str
+    schema: type[dy.Schema]
+    department: str
+    key: tuple[str, ...]
+    series: tuple[str, ...] = ()
+    entity: str = "business_id"
+    delivered: bool = True
+
+    @property
+    def version(self) -> tuple[str, ...]:
+        """Columns that order the versions of one key, oldest first."""
+        return ("known_on", "amendment") if "amendment" in self.dtypes else ("known_on",)
+
+    @property
+    def dtypes(self) -> dict[str, Any]:
+        """Polars type of each column, in the contract's order."""
+        return {name: column.dtype for name, column in self.schema.columns().items()}
+
+    @property
+    def sensitive(self) -> tuple[str, ...]:
+        """Columns that serve fairness tests only and never reach a feature."""
+        columns = self.schema.columns().items()
+        return tuple(name for name, column in columns if (column.metadata or {}).get("sensitive"))
+
+    def empty(self) -> pl.DataFrame:
+        """The table without rows."""
+        return pl.DataFrame(schema=self.dtypes)
+
+
+REGISTRATIONS = Table("registrations", Registrations, "registry", ("business_id",))
+REGISTRATION_EVENTS = Table(
+    "registration_events", RegistrationEvents, "registry", ("business_id", "event", "happened_on")
+)
+TAX_RETURNS = Table(
+    "tax_returns", TaxReturns, "tax", ("business_id", "tax", "period"), series=("tax",)
+)
+TAX_GRADES = Table("tax_grades", TaxGrades, "tax", ("business_id", "year"))
+INVOICES = Table(
+    "invoices", Invoices, "tax", ("business_id", "direction", "period"), series=("direction",)
+)
+METERS = Table("meters", Meters, "utility", ("meter_id", "from_on"), entity="meter_id")
+UTILITY_BILLS = Table(
+    "utility_bills", UtilityBills, "utility", ("meter_id", "period"), entity="meter_id"
+)
+LINKED_BILLS = Table(
+    "linked_bills",
+    LinkedBills,
+    "utility",
+    ("business_id", "meter_id", "service", "period"),
+    series=("service",),
+    delivered=False,
+)
+APPLICATIONS = Table("applications", Applications, "bank", ("application_id",))
+REPAYMENTS = Table("repayments", Repayments, "bank", ("application_id", "period"))
+
+TABLES: Mapping[str, Table] = {
+    table.name: table
+    for table in (
+        REGISTRATIONS,
+        REGISTRATION_EVENTS,
+        TAX_RETURNS,
+        TAX_GRADES,
+        INVOICES,
+        METERS,
+        UTILITY_BILLS,
+        LINKED_BILLS,
+        APPLICATIONS,
+        REPAYMENTS,
+    )
+}
+FEEDS: Mapping[str, Table] = {name: table for name, table in TABLES.items() if table.delivered}
