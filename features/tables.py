@@ -383,6 +383,7 @@ class LinkedBills(UtilityBills):
 
     business_id = _business()
     service = dy.Enum(SERVICES, description="What is metered")
+    attributed = dy.Bool(description="False from the day the link of the meter was withdrawn")
 
 
 @dataclass(frozen=True)
@@ -400,6 +401,7 @@ class Table:
     key: tuple[str, ...]
     series: tuple[str, ...] = ()
     entity: str = "business_id"
+    holds: str | None = None
     delivered: bool = True
 
     @property
@@ -444,6 +446,7 @@ LINKED_BILLS = Table(
     "utility",
     ("business_id", "meter_id", "service", "period"),
     series=("service",),
+    holds="attributed",
     delivered=False,
 )
 APPLICATIONS = Table("applications", Applications, "bank", ("application_id",))
