@@ -100,13 +100,17 @@ class Registrations(dy.Schema):
 
     business_id = _business()
     effective_on = _day("Day from which this state holds; may be backdated by the register")
-    established_on = _day("Day of establishment")
+    established_on = _day("Day of establishment; null where the register is silent", nullable=True)
     legal_form = dy.Enum(LEGAL_FORMS, description="Legal form")
     status = dy.Enum(STATUSES, description="State of operation")
     industry = dy.String(
-        regex=r"^[A-T][0-9]{2}$", description="GB/T 4754 section and division, as C18"
+        nullable=True,
+        regex=r"^[A-T][0-9]{2}$",
+        description="GB/T 4754 section and division, as C18",
     )
-    district = dy.String(regex=r"^[0-9]{6}$", description="GB/T 2260 division code, as 330502")
+    district = dy.String(
+        nullable=True, regex=r"^[0-9]{6}$", description="GB/T 2260 division code, as 330502"
+    )
     registered_capital_fen = _fen("Registered (subscribed) capital", nullable=True)
     owner_sex = dy.Enum(
         ("female", "male"),
@@ -123,7 +127,8 @@ class Registrations(dy.Schema):
 
     @dy.rule()
     def established_before_known(cls) -> pl.Expr:
-        return cls.established_on.col <= cls.known_on.col
+        established = cls.established_on.col
+        return established.is_null() | (established <= cls.known_on.col)
 
     @dy.rule()
     def effective_before_known(cls) -> pl.Expr:

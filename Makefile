@@ -1,0 +1,70 @@
+# Every developer action by name; CI calls the same names. `make` lists them.
+PYTHON ?= python3.11
+BIN := .venv/bin
+SEED ?= 0
+BUSINESSES ?= 20000
+MONTHS ?= 48
+
+export PYTHONHASHSEED := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint format types contracts unit test-slow test-faults docs lock bench clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "microloan needs Python 3.11; set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+	  { echo "Python's venv module is missing: apt-get install python3.11-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	@$(BIN)/python -c 'import lightgbm' 2>/dev/null || \
+	  { echo "LightGBM cannot load; it needs OpenMP: apt-get install libgomp1"; exit 1; }
+	@touch $@
+
+run: .venv/installed  ## the whole path on a made-up province, then the service on 127.0.0.1:8000
+	$(BIN)/microloan run --businesses $(BUSINESSES) --months $(MONTHS) --seed $(SEED)
+
+demo: .venv/installed  ## the same, but exit after one served decision
+	$(BIN)/microloan run --businesses $(BUSINESSES) --months $(MONTHS) --seed $(SEED) --once
+
+test: lint format types contracts unit  ## everything that must hold before a change lands
+
+lint: .venv/installed  ## ruff's rules
+	$(BIN)/ruff check .
+
+format: .venv/installed  ## the formatter has nothing to change
+	$(BIN)/ruff format --check .
+
+types: .venv/installed  ## mypy, strict on the four rooms
+	$(BIN)/mypy
+
+contracts: .venv/installed  ## the import directions
+	$(BIN)/lint-imports
+
+unit: .venv/installed  ## pytest without the slow proofs
+	$(BIN)/pytest -q -n 2 --dist loadscope
+
+test-slow: .venv/installed  ## slow proofs but the faults: scale, Prefect's harness
+	$(BIN)/pytest -q -m slow --ignore tests/faults
+
+test-faults: .venv/installed  ## kill -9, power cuts, failing disks (root, strace, util-linux)
+	$(BIN)/pytest -q -m slow tests/faults
+
+docs: .venv/installed  ## write the generated pages: tables, features, command line
+	$(BIN)/python -m pipelines.reference docs
+
+lock: .venv/installed  ## pin every dependency with its hash, naming no index
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 --group pyproject.toml:install -o requirements-uv.lock
+
+bench: .venv/installed  ## the benchmarks, against peers in the same run
+	$(BIN)/python benchmarks/feature_build.py
+
+clean:  ## remove what runs made (var/), keep the environment
+	rm -rf var

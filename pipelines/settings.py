@@ -1,0 +1,76 @@
+"""Where a run keeps its things: everything under one folder, `var/` by default."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Var:
+    """The folders of one installation, all below ``root``."""
+
+    root: Path
+
+    @property
+    def province(self) -> Path:
+        """The made-up province: `feeds/` to deliver, `truth/` to measure against."""
+        return self.root / "province"
+
+    @property
+    def feeds(self) -> Path:
+        """The departments' tables as delivered."""
+        return self.province / "feeds"
+
+    @property
+    def truth(self) -> Path:
+        """What only a made-up world knows; never an input."""
+        return self.province / "truth"
+
+    @property
+    def store(self) -> Path:
+        """Accepted records."""
+        return self.root / "store"
+
+    @property
+    def quarantine(self) -> Path:
+        """Refused rows, with rule, column and value."""
+        return self.root / "quarantine"
+
+    @property
+    def features(self) -> Path:
+        """The feature table of all applications."""
+        return self.root / "features" / "applications.parquet"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's database and artefacts."""
+        return self.root / "mlflow"
+
+    @property
+    def bundles(self) -> Path:
+        """What promotion publishes and the service reads."""
+        return self.root / "bundles"
+
+    @property
+    def journal(self) -> Path:
+        """The decision journal."""
+        return self.root / "journal"
+
+    @property
+    def keys(self) -> Path:
+        """Hashed API keys."""
+        return self.root / "keys.json"
+
+    @property
+    def scores(self) -> Path:
+        """Decisions of a batch."""
+        return self.root / "scores.parquet"
+
+    @property
+    def plots(self) -> Path:
+        """Plots of the newest training."""
+        return self.root / "plots"
+
+    @property
+    def prefect(self) -> Path:
+        """Prefect's own state."""
+        return self.root / "prefect"
