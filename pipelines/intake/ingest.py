@@ -1,0 +1,157 @@
+"""A delivered folder goes into the store as one commit; broken rows go to quarantine, by name."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from features.errors import MicroloanError
+from features.tables import LINKED_BILLS, METERS, UTILITY_BILLS
+from pipelines.intake.attribute import attribute
+from pipelines.intake.delivery import DeliveredFile, survey
+from pipelines.intake.feed import Counts, Feed, Intake
+from pipelines.intake.staging import Staged
+from pipelines.intake.store import STAGING, commit, read_part, sort_key, write_part, writing
+from serving.records import Manifest, Part
+
+RECORDS_IN_BUCKET = 750_000
+LEAST_BUCKETS = 8
+
+
+@dataclass(frozen=True)
+class IngestSummary:
+    """What one delivery did to the store.
+
+    ``quarantine`` has, by table, the file of its broken rows where there are any; ``changed`` is
+    false when the store already held everything; ``snapshot`` names the state of the store.
+    """
+
+    tables: Mapping[str, Counts]
+    files: Mapping[str, Counts]
+    quarantine: Mapping[str, Path]
+    changed: bool
+    snapshot: str
+
+    @property
+    def total(self) -> Counts:
+        """All tables together."""
+        return sum(self.tables.values(), Counts())
+
+
+class TooManyBroken(MicroloanError):
+    """A feed of which a larger share is broken than the caller tolerates."""
+
+
+def ingest(
+    delivery: Path,
+    store: Path,
+    quarantine: Path,
+    *,
+    buckets: int | None = None,
+    tolerate: float = 1.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> IngestSummary:
+    """Take the feeds in the folder ``delivery`` into the store, all of them or none.
+
+    Args:
+        delivery: holds ``<table>.csv|parquet`` or ``<table>/*.csv|parquet`` of any feeds.
+        store: the store's folder; made if it is not there.
+        quarantine: folder for ``<table>-<hash of its files>.jsonl``, a line per broken row.
+        buckets: of a new store; by default so many that one holds about 750,000 records.
+        tolerate: largest share of a table's rows that may be broken for the delivery to be taken.
+        progress: told (done, in all) in rows; a row counts when read and again when merged.
+
+    Raises:
+        MicroloanError: a name that is no feed's, a file that fails as a whole, another process at
+            the same store, or too many broken rows. The store stays as it was.
+    """
+    files = survey(delivery)
+    with writing(store) as before:
+        buckets = _buckets_of(store, before, buckets, files)
+        feeds = _take(files, store, before, buckets, progress)
+        published = {feed.table.name: feed.quarantine.publish(quarantine) for feed in feeds}
+        _check_shares(feeds, tolerate, quarantine)
+        tables = _tables(before) | {feed.table.name: dict(feed.parts) for feed in feeds}
+        tables[LINKED_BILLS.name] = _linked_bills(store, before, tables, buckets)
+        snapshot, changed = commit(store, before, buckets, tables)
+    return IngestSummary(
+        tables={feed.table.name: feed.counts for feed in feeds},
+        files={name: counts for feed in feeds for name, counts in feed.files.items()},
+        quarantine={name: path for name, path in published.items() if path},
+        changed=changed,
+        snapshot=snapshot,
+    )
+
+
+def _tables(manifest: Manifest | None) -> dict[str, dict[int, Part]]:
+    return dict(manifest.tables) if manifest else {}
+
+
+def _buckets_of(
+    store: Path, before: Manifest | None, wanted: int | None, files: Sequence[DeliveredFile]
+) -> int:
+    """Buckets are fixed with the first commit, from the size of the first delivery."""
+    if before is None:
+        needed = -(-sum(file.rows for file in files) // RECORDS_IN_BUCKET)
+        return wanted or max(LEAST_BUCKETS, needed)
+    if wanted not in (None, before.buckets):
+        raise MicroloanError(
+            f"The store {store} has {before.buckets} buckets, which is fixed; {wanted} were asked"
+            " for. Leave the number out, or ingest into a new folder."
+        )
+    return before.buckets
+
+
+def _take(
+    files: Sequence[DeliveredFile],
+    store: Path,
+    before: Manifest | None,
+    buckets: int,
+    progress: Callable[[int, int], None] | None,
+) -> list[Intake]:
+    done, total = 0, 2 * sum(file.rows for file in files)
+
+    def step(rows: int) -> None:
+        nonlocal done
+        done += rows
+        if progress:
+            progress(done, total)
+
+    feeds = (
+        Feed(list(each), store, buckets) for _, each in groupby(files, lambda file: file.table.name)
+    )
+    return [feed.take(_tables(before).get(feed.table.name, {}), step) for feed in feeds]
+
+
+def _check_shares(feeds: Sequence[Intake], tolerate: float, quarantine: Path) -> None:
+    for feed in feeds:
+        counts = feed.counts
+        if counts.quarantined > tolerate * counts.delivered:
+            raise TooManyBroken(
+                f"{feed.table.name}: {counts.quarantined:,} of {counts.delivered:,} rows are"
+                f" broken, more than {tolerate:.1%}. Nothing was ingested. Hint: their rules"
+                f" and values are in {quarantine / feed.quarantine.name}."
+            )
+
+
+def _linked_bills(
+    store: Path, before: Manifest | None, tables: Mapping[str, Mapping[int, Part]], buckets: int
+) -> dict[int, Part]:
+    """The parts of ``linked_bills`` from meters and bills; as before if neither changed."""
+    meters, bills = (tables.get(table.name, {}) for table in (METERS, UTILITY_BILLS))
+    current = _tables(before)
+    if all(
+        current.get(table.name, {}) == tables.get(table.name, {})
+        for table in (METERS, UTILITY_BILLS)
+    ):
+        return current.get(LINKED_BILLS.name, {})
+    staged = Staged(LINKED_BILLS.name, LINKED_BILLS.entity, buckets, store / STAGING)
+    for bucket in sorted(meters.keys() & bills.keys()):
+        accounts = read_part(store, METERS, meters[bucket])
+        staged.add(attribute(accounts, read_part(store, UTILITY_BILLS, bills[bucket])))
+    linked = {bucket: staged.bucket(bucket) for bucket in range(buckets)}
+    return {
+        bucket: write_part(store, LINKED_BILLS, bucket, rows.sort(sort_key(LINKED_BILLS)))
+        for bucket, rows in linked.items()
+        if rows is not None
+    }
