@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,7 +41,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
         yield report
 
 
-def table(title: str, rows: Mapping[str, Any] | list[Mapping[str, Any]]) -> None:
+def table(title: str, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> None:
     """Print figures as a table: a mapping as name and value, a list with a column per key."""
     shown = Table(title=title, title_justify="left")
     if isinstance(rows, Mapping):

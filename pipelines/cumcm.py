@@ -5,8 +5,10 @@ register entry and one application per firm, on the first day after the month of
 What the source does not say (establishment, industry, district) stays null.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -43,7 +45,7 @@ def deliver(source: Path, out: Path, *, firms: str = "firms123") -> Path:
     )
     firm = register.join(last, on="business_id", maintain_order="left")
     feeds = {
-        "invoices": invoices.cast(INVOICES.dtypes),
+        "invoices": _complete(invoices, INVOICES.dtypes),
         "registrations": _registrations(firm),
         "applications": _applications(firm),
     }
@@ -66,7 +68,7 @@ def _read(path: Path) -> pl.DataFrame:
 def _codes(firms: int) -> list[str]:
     """Valid credit codes that belong to nobody: the firms are masked."""
     forms, districts = ["company"] * firms, [DISTRICT] * firms
-    return credit_codes(np.arange(firms), forms, districts, seed=0).tolist()
+    return [str(code) for code in credit_codes(np.arange(firms), forms, districts, seed=0)]
 
 
 def _invoices(source: Path, firms: str, register: pl.DataFrame) -> pl.DataFrame:
@@ -158,7 +160,7 @@ def _applications(firm: pl.DataFrame) -> pl.DataFrame:
     return _complete(asked, APPLICATIONS.dtypes)
 
 
-def _complete(table: pl.DataFrame, dtypes: dict[str, pl.DataType]) -> pl.DataFrame:
+def _complete(table: pl.DataFrame, dtypes: Mapping[str, Any]) -> pl.DataFrame:
     """Every column of the contract, null where the source is silent."""
     return table.select(
         (pl.col(name) if name in table.columns else pl.lit(None)).cast(dtype).alias(name)

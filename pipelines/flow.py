@@ -1,0 +1,90 @@
+"""The flows: thin over the functions that do the work, needing no Prefect server.
+
+`whole_path` starts from a made-up province; `refresh` takes in what the departments delivered and
+retrains. Deploy by module path, such as ``pipelines.flow:refresh``.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+
+from features.catalog import CATALOG
+from pipelines import console
+from pipelines.intake.ingest import ingest
+from pipelines.promote import Promoted, promote
+from pipelines.score import score
+from pipelines.settings import Var
+from pipelines.tabulate import tabulate
+from pipelines.train import train
+from pipelines.world import make_province
+
+
+@task(name="make province")
+def province(paths: Var, businesses: int, months: int, seed: int) -> Any:
+    """Make the feeds of a made-up province, and its truth apart."""
+    with console.progress("province") as report:
+        return make_province(
+            paths.province, businesses=businesses, months=months, seed=seed, progress=report
+        )
+
+
+@task(name="take in feeds")
+def take_in(paths: Var, delivery: Path) -> Any:
+    """Check the feeds; store the good rows, quarantine the bad."""
+    with console.progress("ingest") as report:
+        return ingest(delivery, paths.store, paths.quarantine, progress=report)
+
+
+@task(name="build features")
+def build_features(paths: Var) -> Any:
+    """Compute every application's features as known at its moment."""
+    with console.progress("features") as report:
+        return tabulate(paths.store, paths.features, CATALOG, progress=report)
+
+
+@task(name="train scorer")
+def train_scorer(paths: Var, seed: int) -> Any:
+    """Train, validate out of time, register."""
+    with console.progress("train") as report:
+        trained = train(paths, seed=seed, progress=report)
+    console.table("Validation", trained.rows)
+    return trained
+
+
+@task(name="promote scorer")
+def promote_scorer(paths: Var) -> Promoted:
+    """Hold the newest version against the gate and publish it if it passes."""
+    promoted = promote(paths)
+    console.table("Gate", promoted.checks)
+    return promoted
+
+
+@task(name="score batch")
+def score_batch(paths: Var) -> Any:
+    """Decide every application with the champion."""
+    with console.progress("score") as report:
+        return score(paths, table=paths.features, progress=report)
+
+
+@flow(name="whole path", validate_parameters=False)
+def whole_path(paths: Var, businesses: int, months: int, seed: int) -> dict[str, Any]:
+    """From a made-up province to a published scorer and a scored batch."""
+    made = province(paths, businesses, months, seed)
+    return {"province": made, **_from_feeds(paths, paths.feeds, seed)}
+
+
+@flow(name="refresh", validate_parameters=False)
+def refresh(paths: Var, delivery: Path, seed: int = 0) -> dict[str, Any]:
+    """Take in a delivery, rebuild features, retrain, and promote if the gate passes."""
+    return _from_feeds(paths, delivery, seed)
+
+
+def _from_feeds(paths: Var, delivery: Path, seed: int) -> dict[str, Any]:
+    return {
+        "ingest": take_in(paths, delivery),
+        "features": build_features(paths),
+        "training": train_scorer(paths, seed),
+        "promotion": promote_scorer(paths),
+        "batch": score_batch(paths),
+    }

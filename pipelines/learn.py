@@ -1,0 +1,228 @@
+"""From rows with outcomes to a registered scorer: one way for feeds and for flat tables."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from models.report import html, plot_summary
+
+from models import Scorer
+from models.registry import Registry
+from models.samples import Sample
+from models.validation import Validation, validate
+
+Progress = Callable[[int, int], None]
+STEPS = 4
+TESTED = "out_of_time.parquet"  # artefact: which rows the scorer was tested on
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows with outcomes; ``names`` and what else is known stay apart from ``features``."""
+
+    features: pl.DataFrame
+    bad: pl.Series
+    applied_on: pl.Series | None = None
+    groups: pl.Series | None = None
+    names: pl.Series | None = None
+    weight: pl.Series | None = None
+    segments: pl.DataFrame | None = None
+    sensitive: pl.DataFrame | None = None
+    true_pd: pl.Series | None = None
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What a sample holds beside features and outcomes."""
+        more = {
+            "applied_on": self.applied_on,
+            "weight": self.weight,
+            "segments": self.segments,
+            "sensitive": self.sensitive,
+            "true_pd": self.true_pd,
+        }
+        return {name: value for name, value in more.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A registered scorer, its leading figures and where to look."""
+
+    name: str
+    version: int
+    run_id: str
+    auc_out_of_time: float
+    gini_out_of_time: float
+    ks_out_of_time: float
+    log_loss_out_of_time: float
+    observed_over_expected: float
+    calibration_error: float
+    gini_share_of_truth: float | None
+    feature_fingerprint: str
+    data_sha256: str
+    report: str
+    plot: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def learn(
+    registry: Registry,
+    scorer: Scorer,
+    train: Part,
+    test: Part,
+    *,
+    name: str,
+    fingerprint: str,
+    fingerprints: Mapping[str, str],
+    parameters: Mapping[str, object],
+    plots: Path,
+    applicants: Part | None = None,
+    flow: Mapping[str, int] | None = None,
+    warnings: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Learnt:
+    """Fit ``scorer`` on ``train``, validate it on ``test``, register it and draw its report.
+
+    ``applicants`` are all of the test's period, declined ones included (null outcome).
+    """
+    step = _stepper(progress)
+    scorer.fit(
+        train.features,
+        train.bad,
+        applied_on=train.applied_on,
+        groups=train.groups,
+        sample_weight=train.weight,
+    )
+    step()
+    development = Sample.out_of_fold(
+        "development", scorer, train.features, train.bad, groups=train.groups, **train.known
+    )
+    step()
+    validation = validate(
+        scorer,
+        development,
+        Sample.scored("out of time", scorer, test.features, test.bad, **test.known),
+        applicants=_everyone(scorer, applicants),
+        flow=flow,
+        about={"model": name, **{key: str(value) for key, value in parameters.items()}},
+    )
+    step()
+    report, plot = _draw(validation, plots)
+    data = _data_hash(train, test)
+    version = registry.register(
+        scorer,
+        validation,
+        fingerprint=fingerprint,
+        name=name,
+        parameters=parameters,
+        fingerprints={"data_sha256": data, **fingerprints},
+        artifacts={
+            "report.html": report.read_bytes(),
+            "plots/summary.png": plot.read_bytes(),
+            TESTED: _tested(test),
+        },
+    )
+    step()
+    return Learnt(
+        name=version.name,
+        version=version.version,
+        run_id=version.run_id,
+        **_leading(validation),
+        feature_fingerprint=fingerprint,
+        data_sha256=data,
+        report=str(report),
+        plot=str(plot),
+        rows=summary_rows(validation),
+        warnings=[*warnings, *_suspicions(validation)],
+    )
+
+
+def summary_rows(validation: Validation) -> list[dict[str, Any]]:
+    """The validation's discrimination by sample, as rows of a table."""
+    return [
+        {
+            "sample": figures.sample,
+            "rows": figures.rows,
+            "bads": figures.bads,
+            "AUC": figures.auc.value,
+            "AUC 95 %": f"{figures.auc.low:.3f} – {figures.auc.high:.3f}",
+            "Gini": figures.gini.value,
+            "KS": figures.ks.value,
+            "Brier": figures.brier,
+            "log loss": figures.log_loss,
+        }
+        for figures in (validation.development, validation.out_of_time)
+    ]
+
+
+def _leading(validation: Validation) -> dict[str, Any]:
+    test = validation.out_of_time
+    truth = {figures.population: figures.share for figures in validation.truth}
+    return {
+        "auc_out_of_time": test.auc.value,
+        "gini_out_of_time": test.gini.value,
+        "ks_out_of_time": test.ks.value,
+        "log_loss_out_of_time": test.log_loss,
+        "observed_over_expected": validation.calibration.ratio,
+        "calibration_error": validation.calibration.error,
+        "gini_share_of_truth": truth.get("applicants"),
+    }
+
+
+def _suspicions(validation: Validation) -> list[str]:
+    return [
+        f"column {found.column!r} alone foretells default with AUC {found.auc:.3f}; "
+        "it may be written after the outcome. Hint: drop it and compare."
+        for found in validation.suspicious
+    ]
+
+
+def _everyone(scorer: Scorer, applicants: Part | None) -> Sample | None:
+    if applicants is None:
+        return None
+    bad = applicants.bad.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return Sample.scored("applicants", scorer, applicants.features, bad, **applicants.known)
+
+
+def _draw(validation: Validation, plots: Path) -> tuple[Path, Path]:
+    plots.mkdir(parents=True, exist_ok=True)
+    report, plot = plots / "report.html", plots / "summary.png"
+    report.write_text(html(validation), encoding="utf-8")
+    plot_summary(validation, plot)
+    return report, plot
+
+
+def _data_hash(*parts: Part) -> str:
+    """SHA-256 over the values that were learnt from and tested on, in their order."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(json.dumps(part.features.columns).encode())
+        digest.update(part.features.hash_rows(seed=0).to_numpy().tobytes())
+        digest.update(np.asarray(part.bad.cast(pl.Float64)).tobytes())
+    return digest.hexdigest()
+
+
+def _tested(test: Part) -> bytes:
+    """Names (or numbers) and outcomes of the test's rows, as Parquet."""
+    names = pl.int_range(len(test.bad), eager=True) if test.names is None else test.names
+    content = io.BytesIO()
+    pl.DataFrame({"application_id": names, "bad": test.bad}).write_parquet(content)
+    return content.getvalue()
+
+
+def _stepper(progress: Progress | None) -> Callable[[], None]:
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done, STEPS)
+
+    return step

@@ -1,0 +1,76 @@
+"""The whole path in one command, down to a service that answers."""
+
+import os
+import socket
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pipelines import console
+from pipelines.service import Invitation, ask, invite, new_key, running, settings, stop_at_interrupt
+from pipelines.settings import Var
+
+
+def run(
+    paths: Var, *, businesses: int, months: int, seed: int, port: int, once: bool
+) -> dict[str, Any]:
+    """Make a province, learn from it, publish, and serve; ``once`` ends after one decision.
+
+    Returns the figures of every step, the seconds of the work, and with ``once`` the decision.
+    """
+    began = time.monotonic()
+    _settle_prefect(paths.prefect)
+    from pipelines.flow import whole_path
+
+    steps = whole_path(paths, businesses, months, seed)
+    figures: dict[str, Any] = {name: asdict(step) for name, step in steps.items()}
+    served = settings(paths, port=free_port() if once else port)
+    invitation = invite(paths, f"http://{served.host}:{served.port}", new_key(paths))
+    with running(served) as process:
+        figures["seconds"] = time.monotonic() - began
+        if once:
+            figures["decision"] = ask(invitation)
+            console.table("One served decision", _shown(figures["decision"]))
+            return figures
+        _tell(invitation, paths, figures["seconds"])
+        stop_at_interrupt(process)
+    return figures
+
+
+def _settle_prefect(home: Path) -> None:
+    """Prefect reads its settings from the environment when it is imported: keep it local, quiet."""
+    os.environ.update(
+        PREFECT_HOME=str(home.resolve()),
+        PREFECT_SERVER_ANALYTICS_ENABLED="false",
+        DO_NOT_TRACK="1",
+        PREFECT_LOGGING_LEVEL="WARNING",
+        PREFECT_LOGGING_TO_API_ENABLED="false",
+        # its temporary server needs far more than the default 20 s on a busy machine
+        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="180",
+    )
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _shown(decision: dict[str, Any]) -> dict[str, Any]:
+    reasons = "; ".join(reason["text"]["en"] for reason in decision["reasons"])
+    plain = {name: value for name, value in decision.items() if not isinstance(value, dict | list)}
+    return {**plain, "reasons": reasons or "none"}
+
+
+def _tell(invitation: Invitation, paths: Var, seconds: float) -> None:
+    say = console.people.print
+    say(f"\nReady after {seconds:.0f} s. The service answers on {invitation.url} (Ctrl-C ends it).")
+    say("\nAsk for a decision:\n")
+    say(invitation.curl, soft_wrap=True, highlight=False, markup=False)
+    say(f"\nAPI          {invitation.url}/docs")
+    say(f"Report       {paths.plots / 'report.html'}")
+    say(f"Plot         {paths.plots / 'summary.png'}")
+    database = paths.mlflow / "mlflow.db"
+    say(f"Runs         .venv/bin/mlflow ui --backend-store-uri sqlite:///{database}")

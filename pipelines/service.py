@@ -1,0 +1,140 @@
+"""Start the service as a process of its own, and show how to call it."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.error import URLError
+
+import polars as pl
+
+from features.errors import MicroloanError
+from features.periods import YUAN
+from pipelines.settings import Var
+from serving.keys import create_key, list_keys
+from serving.records import Records
+from serving.settings import PREFIX, Settings
+
+READY_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """Where the service answers, a key for it, and a request that works."""
+
+    url: str
+    key: str
+    request: dict[str, Any]
+
+    @property
+    def curl(self) -> str:
+        """The request as a command."""
+        return (
+            f"curl -s {self.url}/v1/decisions "
+            f"-H 'Authorization: Bearer {self.key}' "
+            "-H 'Content-Type: application/json' "
+            '-H "Idempotency-Key: $(cat /proc/sys/kernel/random/uuid)" '
+            f"-d '{json.dumps(self.request)}'"
+        )
+
+
+def settings(paths: Var, *, host: str = "127.0.0.1", port: int = 8000) -> Settings:
+    """The service's settings for the folders of ``paths``."""
+    return Settings(
+        host=host,
+        port=port,
+        store=paths.store,
+        bundles=paths.bundles,
+        journal=paths.journal / "journal.db",
+        keys=paths.keys,
+    )
+
+
+def new_key(paths: Var, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:
+    """Make an officer's key; it is shown this once."""
+    paths.root.mkdir(parents=True, exist_ok=True)
+    number = len(list_keys(paths.keys)) + 1 if paths.keys.exists() else 1
+    return create_key(paths.keys, f"officer-{number}", ["officer"], now=now())
+
+
+def invite(paths: Var, url: str, key: str) -> Invitation:
+    """A request for a business of the store that the last batch approved, if it approved any."""
+    decided = pl.read_parquet(paths.scores).sort("outcome", "application_id").row(0, named=True)
+    applications = Records.open(paths.store).table("applications")
+    asked = applications.filter(pl.col("application_id") == decided["application_id"]).row(
+        0, named=True
+    )
+    request = {
+        "application_id": "DEMO-1",
+        "business_id": asked["business_id"],
+        "amount": round(asked["amount_fen"] * YUAN),
+        "term_months": asked["term_months"],
+        "purpose": asked["purpose"],
+        "repayment": asked["repayment"],
+        "applied_at": asked["applied_at"].isoformat().replace("+00:00", "Z"),
+    }
+    return Invitation(url, key, request)
+
+
+@contextmanager
+def running(served: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    """The service in a process without MLflow and Prefect; stopped at the end.
+
+    Raises:
+        MicroloanError: it did not become ready.
+    """
+    fields = {name: getattr(served, name) for name in served.__struct_fields__}
+    told = {PREFIX + name.upper(): str(value) for name, value in fields.items()}
+    process = subprocess.Popen([sys.executable, "-m", "serving.server"], env={**os.environ, **told})
+    try:
+        _await_ready(process, f"http://{served.host}:{served.port}")
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def ask(invitation: Invitation) -> dict[str, Any]:
+    """Send the invitation's request and return the decision."""
+    request = urllib.request.Request(  # noqa: S310  # the URL is our own
+        f"{invitation.url}/v1/decisions",
+        data=json.dumps(invitation.request).encode(),
+        headers={
+            "Authorization": f"Bearer {invitation.key}",
+            "Content-Type": "application/json",
+            "Idempotency-Key": f"first-{invitation.key[:12]}",
+        },
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        return dict(json.load(answer))
+
+
+def stop_at_interrupt(process: "subprocess.Popen[bytes]") -> None:
+    """Wait for the service, and end quietly at Ctrl-C."""
+    try:
+        process.wait()
+    except KeyboardInterrupt:
+        process.wait(timeout=30)
+
+
+def _await_ready(process: "subprocess.Popen[bytes]", url: str) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise MicroloanError(
+                f"The service at {url} ended with code {process.returncode}; "
+                "the reason is above. Hint: is the port taken? Try --port."
+            )
+        try:
+            with urllib.request.urlopen(f"{url}/health/ready", timeout=2):  # noqa: S310
+                return
+        except (URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    raise MicroloanError(f"The service at {url} was not ready within {READY_SECONDS} s.")
