@@ -1,0 +1,43 @@
+"""What a month does to a business's conduct: filings, taxes, court debts, the abnormal list.
+
+Little cash and little discipline make each of these likelier; none of them acts back on the cash.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipelines.world.businesses import Bools, Businesses
+from pipelines.world.economy import Floats
+
+
+@dataclass
+class Conduct:
+    """Flags by month and business; a filing flag counts only where a return falls due."""
+
+    files_late: Bools
+    cannot_pay_tax: Bools
+    court_debt: Bools
+    abnormal: Bools
+    pays_bills_late: Bools
+
+
+def tightness(cash: Floats) -> Floats:
+    """How far cash lies below two months of sales, on the log scale."""
+    return np.asarray(0.75 - np.log(np.maximum(cash, 0.08)))
+
+
+def conduct_of_month(businesses: Businesses, cash: Floats, chance: Floats) -> Conduct:
+    """Draw the month's conduct of each business; ``chance`` holds five uniforms of each."""
+    d, tight = businesses.discipline, tightness(cash)
+    return Conduct(
+        files_late=_happens(-4.25 - 0.9 * d + 1.10 * tight, chance[0]),
+        cannot_pay_tax=_happens(-6.1 - 0.7 * d + 1.80 * tight, chance[1]),
+        court_debt=_happens(-8.2 - 0.3 * d + 1.60 * tight, chance[2]),
+        abnormal=_happens(-6.1 - 0.5 * d + 0.50 * tight, chance[3]),
+        pays_bills_late=_happens(-3.45 - 0.5 * d + 0.90 * tight, chance[4]),
+    )
+
+
+def _happens(logit: Floats, chance: Floats) -> Bools:
+    return np.asarray(chance < 1.0 / (1.0 + np.exp(-logit)))
