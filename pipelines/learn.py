@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from models.report import html, plot_summary
 
 from models import Scorer
 from models.registry import Registry
+from models.report import html, plot_summary
 from models.samples import Sample
 from models.validation import Validation, validate
 
@@ -101,7 +101,7 @@ def learn(
     )
     step()
     development = Sample.out_of_fold(
-        "development", scorer, train.features, train.bad, groups=train.groups, **train.known
+        "development", scorer, train.features, train.bad, **train.known
     )
     step()
     validation = validate(

@@ -50,7 +50,7 @@ def train(
         everyone, on="application_id", maintain_order="left"
     )
     split = out_of_time(loans, as_of=cut, test_months=TEST_MONTHS)
-    scorer = Scorer(directions=directions(CATALOG), random_state=seed)
+    scorer = Scorer(directions=directions(CATALOG), form="pairs", random_state=seed)
     return learn(
         Registry(paths.mlflow),
         scorer,

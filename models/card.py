@@ -1,0 +1,93 @@
+"""The model card: one page of Markdown about a scorer, from its validation's own figures."""
+
+from collections.abc import Iterator
+
+from models.gate import GateRecord
+from models.report import findings
+from models.validation import Validation
+
+PURPOSE = (
+    "Foretells whether a small business will be 90 days past due within the performance window, "
+    "from what was known on the day it applied. It ranks and prices risk; policy, not the scorer, "
+    "decides. Not for consumers, not for loans of another kind, and not without the calibration "
+    "check of each new vintage."
+)
+_LEADING = 10
+
+
+def card(validation: Validation, gate: GateRecord | None = None) -> str:
+    """What the scorer is for, what it was made from, how good it is, and where it must not go."""
+    return "\n".join(
+        [
+            f"# {validation.about.get('model', 'Scorer')}",
+            "",
+            PURPOSE,
+            "",
+            *_made_from(validation),
+            *_figures(validation),
+            *_learnt(validation),
+            *_findings(validation),
+            *([] if gate is None else _gate(gate)),
+        ]
+    )
+
+
+def _made_from(validation: Validation) -> Iterator[str]:
+    yield "## Made from"
+    yield ""
+    for name, value in validation.about.items():
+        yield f"- {name}: {value}"
+    for one in validation.windows:
+        days = f", {one.first} to {one.last}" if one.first else ""
+        yield f"- {one.sample}: {one.rows:,} applications, {one.bads:,} known bads{days}"
+    yield ""
+
+
+def _figures(validation: Validation) -> Iterator[str]:
+    yield "## Figures"
+    yield ""
+    yield "| sample | AUC (95 %) | Gini | KS | Brier | log loss | bad rate |"
+    yield "|---|---|---|---|---|---|---|"
+    for one in (validation.development, validation.out_of_time):
+        yield (
+            f"| {one.sample} | {one.auc.value:.3f} ({one.auc.low:.3f} to {one.auc.high:.3f}) "
+            f"| {one.gini.value:.3f} | {one.ks.value:.3f} | {one.brier:.4f} "
+            f"| {one.log_loss:.4f} | {one.bad_rate:.2%} |"
+        )
+    calibration = validation.calibration
+    yield ""
+    yield f"- observed over expected out of time: {calibration.ratio:.2f} ({calibration.light})"
+    yield f"- expected calibration error out of time: {calibration.error:.4f}"
+    yield f"- stability index of the score: {validation.score_index:.3f}"
+    for truth in validation.truth:
+        yield f"- share of the attainable Gini, {truth.population}: {truth.share:.0%}"
+    yield ""
+
+
+def _learnt(validation: Validation) -> Iterator[str]:
+    yield f"## Leading features of {len(validation.shapes)}"
+    yield ""
+    for shape in validation.shapes[:_LEADING]:
+        way = {1: ", risk rises with it", -1: ", risk falls with it", 0: ""}[shape.direction]
+        yield f"- {shape.feature}{way} ({shape.importance:.3f} log-odds on average)"
+    yield ""
+
+
+def _findings(validation: Validation) -> Iterator[str]:
+    yield "## Findings"
+    yield ""
+    told = [f"- {light}: {text}" for light, text in findings(validation)]
+    yield from told or ["- nothing is outside its line"]
+    if not validation.fairness:
+        yield "- fairness was not tested: no sensitive columns were given"
+    yield ""
+
+
+def _gate(gate: GateRecord) -> Iterator[str]:
+    yield f"## Gate: {'passed' if gate.passed else 'not passed'}, {gate.judged_at}"
+    yield ""
+    for check in gate.checks:
+        figure = "not measured" if check.figure is None else f"{check.figure:.4g}"
+        result = "passed" if check.passed else "FAILED"
+        yield f"- {check.name}: {figure}, asked {check.asked}: {result}"
+    yield ""

@@ -1,0 +1,143 @@
+"""Read a frame of any kind into one matrix of numbers, text columns as codes of their levels."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_array
+
+from features.errors import BadTable
+
+Matrix = NDArray[np.float64]
+Levels = tuple[str, ...]
+
+
+class UnreadableColumn(BadTable, ValueError):
+    """A column that cannot become a feature as it stands."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns a scorer was fitted on: their names, and the levels of those that hold text."""
+
+    names: tuple[str, ...]
+    levels: tuple[Levels | None, ...]
+
+    @classmethod
+    def of(cls, X: Any) -> "Columns":
+        """Learn names and levels from the columns of `X`; dates and nested values are refused."""
+        series = read(X)
+        return cls(tuple(s.name for s in series), tuple(_levels(s) for s in series))
+
+    def matrix(self, X: Any) -> Matrix:
+        """Rows of `X` as float64, shape (rows, columns); null, NaN and unknown levels are NaN."""
+        series = read(X)
+        if len(series) != len(self.names):
+            raise UnreadableColumn(
+                f"The scorer was fitted on {len(self.names)} columns and got {len(series)}."
+            )
+        rows = len(series[0]) if series else 0
+        matrix = np.empty((rows, len(series)), order="F")
+        for at, (column, levels) in enumerate(zip(series, self.levels, strict=True)):
+            matrix[:, at] = _numbers(column) if levels is None else _codes(column, levels)
+        return matrix
+
+
+def read(X: Any) -> list[pl.Series]:
+    """The columns of a pandas, Polars or Arrow frame, or of an array, as Polars series."""
+    if isinstance(X, pl.LazyFrame):
+        X = X.collect()
+    if isinstance(X, pa.Table):
+        return [_from_arrow(str(name), X[name]) for name in X.column_names]
+    if isinstance(X, pl.DataFrame):
+        return X.get_columns()
+    if isinstance(X, pd.DataFrame):
+        return [_from_pandas(str(name), X.iloc[:, at]) for at, name in enumerate(X.columns)]
+    array = frame_or_array(X)
+    return [_from_array(f"x{at}", array[:, at]) for at in range(array.shape[1])]
+
+
+def frame_or_array(X: Any) -> Any:
+    """A frame as it is; anything else as an array of two dimensions."""
+    if isinstance(X, pd.DataFrame | pl.DataFrame | pl.LazyFrame | pa.Table):
+        return X
+    return check_array(X, dtype=None, ensure_all_finite=False)
+
+
+def one_column(name: str, values: Any) -> pl.Series:
+    """A pandas, Polars or Arrow column, or a sequence, as a Polars series."""
+    if isinstance(values, pl.Series):
+        return values.alias(name)
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return _from_arrow(name, values)
+    if isinstance(values, pd.Series | pd.Index):
+        return _from_pandas(name, pd.Series(values))
+    return _from_array(name, np.asarray(values))
+
+
+def _from_arrow(name: str, column: Any) -> pl.Series:
+    return pl.Series(name, pl.from_arrow(column))
+
+
+def _from_pandas(name: str, column: "pd.Series[Any]") -> pl.Series:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(object)
+    if column.dtype == object:
+        return _from_array(name, column.to_numpy())
+    return pl.from_pandas(column).alias(name)
+
+
+def _from_array(name: str, column: NDArray[Any]) -> pl.Series:
+    """Numbers where every value is one (or missing), else text; dates keep their type."""
+    if column.dtype.kind in "biufM":
+        return pl.Series(name, column)
+    known = [None if _is_missing(value) else value for value in column.tolist()]
+    try:
+        return pl.Series(name, known, dtype=None, strict=True)
+    except (TypeError, pl.exceptions.PolarsError):
+        return pl.Series(name, [None if value is None else str(value) for value in known])
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or value != value
+
+
+def _levels(column: pl.Series) -> Levels | None:
+    kind = column.dtype
+    if kind in (pl.String, pl.Categorical) or isinstance(kind, pl.Enum):
+        return tuple(column.cast(pl.String).drop_nulls().unique().sort().to_list())
+    if kind.is_numeric() or kind in (pl.Boolean, pl.Null):
+        return None
+    if kind.is_temporal():
+        raise UnreadableColumn(
+            f"Column {column.name!r} holds {kind}: a date is not a feature. "
+            "Drop it, or give the days between it and the application."
+        )
+    raise UnreadableColumn(
+        f"Column {column.name!r} holds {kind}; a feature is a number, true/false or text."
+    )
+
+
+def _numbers(column: pl.Series) -> Matrix:
+    if _levels(column) is not None:
+        first = column.drop_nulls().head(1).to_list()
+        if first:
+            raise UnreadableColumn(
+                f"Column {column.name!r} held numbers when fitted and holds text now "
+                f"(first: {first[0]!r}). Give it as a number."
+            )
+    return np.asarray(column.cast(pl.Float64, strict=False).to_numpy(), dtype=np.float64)
+
+
+def _codes(column: pl.Series, levels: Levels) -> Matrix:
+    if _levels(column) is None and column.null_count() < len(column):
+        raise UnreadableColumn(
+            f"Column {column.name!r} held text when fitted and holds {column.dtype} now. "
+            "Give it as text."
+        )
+    known = column.cast(pl.String).cast(pl.Enum(list(levels)), strict=False)
+    return np.asarray(known.to_physical().cast(pl.Float64).to_numpy(), dtype=np.float64)

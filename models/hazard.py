@@ -1,0 +1,191 @@
+"""A scorer learnt from loans of every age: young ones teach as far as they were watched.
+
+A flag such as "bad within 12 months" leaves out every loan younger than that, so the newest
+vintages teach nothing. Here the hazard of default is the risk of the applicant times a baseline by
+months on book that does not interact with it (proportional hazards, Cox 1972), and a loan counts by
+its exposure to the baseline (`models.exposure`). The risk is learnt by the trees of any scorer, and
+every PD up to the horizon follows from the one that scorer serves.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from sklearn.utils.validation import check_consistent_length
+
+from features.errors import UnknownName
+from models.calibration import Calibration, fit_calibration
+from models.columns import Columns, Matrix, one_column
+from models.exposure import Timing, Watch, calendar_factor, fit_timing
+from models.folds import Places, content_order
+from models.rates import ExposedRows, grow_rates, rate_slope
+from models.rows import UnfitRows
+from models.scorer import Scorer
+
+Vector = NDArray[np.float64]
+
+ALL = "all"
+NO_PRIOR = 1e6
+
+
+@dataclass(frozen=True)
+class Hazard:
+    """A scorer of the PD over the horizon, and when the defaults come that it foretells.
+
+    `timing` holds by stratum the share of the horizon's hazard that lies before the end of each
+    month on book, so it ends in 1.
+    """
+
+    scorer: Scorer
+    timing: Mapping[str, tuple[float, ...]]
+
+    def term_structure(self, X: Any, stratum: str = ALL) -> Matrix:
+        """PD by the end of each month on book, shape (rows, months).
+
+        The last column is `scorer.predict_proba`'s, the twelfth the PD of the first twelve months.
+        """
+        if stratum not in self.timing:
+            raise UnknownName("stratum", stratum, tuple(self.timing))
+        no_default = self.scorer.predict_proba(X)[:, :1]
+        return np.asarray(1.0 - no_default ** np.array(self.timing[stratum]))
+
+    def to_bytes(self) -> dict[str, bytes]:
+        """The files of the scorer, and `timing.json`."""
+        return self.scorer.to_bytes() | {"timing.json": json.dumps(self.timing, indent=1).encode()}
+
+    @classmethod
+    def from_bytes(cls, files: Mapping[str, bytes]) -> "Hazard":
+        """What `to_bytes` wrote."""
+        timing = json.loads(files["timing.json"])
+        shares = {stratum: tuple(months) for stratum, months in timing.items()}
+        return cls(Scorer.from_bytes(files), shares)
+
+
+def fit_hazard(
+    scorer: Scorer,
+    X: Any,
+    *,
+    months_at_risk: Any,
+    defaulted: Any,
+    started_on: Any,
+    as_of: date,
+    horizon_months: int | Mapping[str, int],
+    strata: Any = None,
+    groups: Any = None,
+    sample_weight: Any = None,
+    calendar: bool = True,
+) -> Hazard:
+    """Learn the PD over `horizon_months` from loans as far as they were watched by `as_of`.
+
+    Args:
+        scorer: Lends its parameters ("auto" is "pairs" here); it is not fitted itself.
+        X: Features as known at the application, shape (loans, features).
+        months_at_risk: Months on book seen, that of the payout and that of the default included.
+            A repaid loan can no longer default and stays at risk, so that the PD is a share of all
+            loans granted (the subdistribution hazard of Fine and Gray 1999).
+        defaulted: Whether the loan defaulted in the last of these months.
+        started_on: Day of the payout.
+        as_of: Day whose knowledge this is; the month before it is the last one seen.
+        horizon_months: Months on book the PD speaks of, counted likewise; by stratum if it differs.
+        strata: Name of each loan's stratum, such as its form of repayment, where defaults come at
+            other ages. How many come is for a feature to say.
+        groups: Loans of one group (a business) are never on both sides of a fold.
+        sample_weight: Weights; only their proportions count.
+        calendar: Serve PDs at the level of the last twelve months instead of that of all years.
+
+    Raises:
+        ShortHistory: too few defaults, or no loan as old as the horizon.
+        UnfitRows: a default in no month, or a weight that is none.
+    """
+    months = np.asarray(months_at_risk, dtype=np.int64)
+    if (months < np.asarray(defaulted, dtype=bool)).any():
+        raise UnfitRows("months_at_risk counts the month of a default: it is 1 or more there.")
+    names, stratum, horizon = _strata(strata, horizon_months, len(months))
+    watch = Watch(
+        months=np.minimum(months, horizon[stratum]),
+        defaulted=np.asarray(defaulted, dtype=np.float64) * (months <= horizon[stratum]),
+        started=_month_numbers(started_on),
+        stratum=stratum,
+        weight=_weights(sample_weight, len(months)),
+        horizon=horizon,
+        newest=as_of.year * 12 + as_of.month - 2,
+    )
+    rows = _exposed(X, watch, groups)
+    trees = grow_rates(scorer, rows)
+    slope = rate_slope(trees, rows) if scorer.calibrate else 1.0
+    risk = np.exp(slope * trees.log_rate)
+    timing = fit_timing(rows.watch, risk)
+    level = np.log(_level(risk, rows.watch, timing, calendar=calendar))
+    served = _in_log_odds(Calibration(slope, level), trees.log_rate, rows.watch.weight)
+    shares = {
+        name: tuple(row[1 : months + 1].tolist())
+        for name, row, months in zip(names, timing.shares, horizon, strict=True)
+    }
+    return Hazard(trees.scorer(scorer, served, rows), shares)
+
+
+def _strata(
+    strata: Any, horizon_months: int | Mapping[str, int], loans: int
+) -> tuple[list[str], Places, Places]:
+    """Names of the strata, the number of each loan's, and their horizons in months."""
+    labels = [ALL] * loans if strata is None else one_column("strata", strata).cast(pl.String)
+    distinct, stratum = np.unique(np.asarray(labels, dtype=str), return_inverse=True)
+    names = distinct.tolist()
+    if isinstance(horizon_months, int):
+        horizon_months = dict.fromkeys(names, horizon_months)
+    for name in names:
+        if name not in horizon_months:
+            raise UnknownName("stratum", name, tuple(horizon_months))
+    horizon = np.array([horizon_months[name] for name in names], dtype=np.int64)
+    return names, stratum.astype(np.int64), horizon
+
+
+def _month_numbers(days: Any) -> Places:
+    day = one_column("started_on", days).dt
+    number = day.year().cast(pl.Int64) * 12 + day.month().cast(pl.Int64) - 1
+    return np.asarray(number.to_numpy(), dtype=np.int64)
+
+
+def _weights(sample_weight: Any, loans: int) -> Vector:
+    weight = np.ones(loans) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    if not np.isfinite(weight).all() or (weight <= 0).any():
+        raise UnfitRows("sample_weight holds a value that is missing, negative or zero.")
+    return weight * (len(weight) / math.fsum(weight))  # exact, so in any order the same
+
+
+def _exposed(X: Any, watch: Watch, groups: Any) -> ExposedRows:
+    """Loans that lived into an age of default, ordered by content: shuffled ones fit the same."""
+    columns = Columns.of(X)
+    codes = columns.matrix(X)
+    group = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    facts = [watch.defaulted, watch.months, watch.started, watch.stratum]
+    keys = [*codes.T, *facts, *([] if group is None else [group])]
+    check_consistent_length(*keys, watch.weight)
+    order = content_order([np.asarray(key, dtype=np.float64) for key in keys], tie=watch.weight)
+    exposure = fit_timing(watch.at(order), np.ones(len(watch))).exposure(watch)
+    return ExposedRows(columns, codes, watch, exposure, group).at(order[exposure[order] > 0])
+
+
+def _level(risk: Vector, watch: Watch, timing: Timing, *, calendar: bool) -> float:
+    """Hazard of the whole horizon over `risk`: defaults over expected ones, the latest if asked."""
+    expected = (watch.weight * risk * timing.exposure(watch)).sum()
+    level = (watch.weight * watch.defaulted).sum() / expected
+    latest = calendar_factor(watch, level * risk, timing) if calendar else 1.0
+    return float(level * latest)
+
+
+def _in_log_odds(log_hazard: Calibration, log_rate: Vector, weight: Vector) -> Calibration:
+    """From log rates to log-odds of PD = 1 - exp(-hazard), by the nearest straight line.
+
+    Straight, so that contributions stay additive; nearest in cross-entropy. Log-odds and log hazard
+    are about half a hazard apart, so there is little to bend.
+    """
+    hazard = log_hazard(log_rate)
+    line = fit_calibration(hazard, -np.expm1(-np.exp(hazard)), weight, doubt=NO_PRIOR)
+    return log_hazard.then(line)

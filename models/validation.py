@@ -1,0 +1,235 @@
+"""Every figure a validator asks of a fitted scorer, in one record, from which reports are made."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from models import metrics
+from models.bands import (
+    Band,
+    HosmerLemeshow,
+    Light,
+    deciles,
+    grades,
+    hosmer_lemeshow,
+    jeffreys_interval,
+    light,
+)
+from models.behaviour import Faithfulness, Violation, faithfulness, survives_saving, violations
+from models.discrimination import (
+    Curves,
+    Discrimination,
+    curves,
+    discrimination,
+)
+from models.fairness import Group, fairness
+from models.leaks import suspicious_columns
+from models.samples import Sample
+from models.scorer import Scorer
+from models.shapes import Shape, shapes
+from models.slices import Slice, months, score_index, segments
+from models.stability import Drift, drift
+from models.truth import Truth, against_truth
+
+MASTER_SCALE = (
+    ("A1", 0.005),
+    ("A2", 0.01),
+    ("B1", 0.015),
+    ("B2", 0.025),
+    ("C1", 0.04),
+    ("C2", 0.06),
+    ("D1", 0.09),
+    ("D2", 0.14),
+    ("E", 1.0),
+)
+_REFUSED_SHARE = 0.2
+
+
+class Window(msgspec.Struct, frozen=True):
+    """One sample: its rows, its known bads, and its first and last day of application."""
+
+    sample: str
+    rows: int
+    bads: int
+    first: str | None
+    last: str | None
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One step of the population's way from application to label."""
+
+    name: str
+    rows: int
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """Expected against observed out of time; ``error`` is the expected calibration error.
+
+    ``low`` and ``high`` bound the true rate at 95 % (Jeffreys).
+    """
+
+    expected: float
+    observed: float
+    low: float
+    high: float
+    ratio: float
+    error: float
+    light: Light
+    deciles: tuple[Band, ...]
+    grades: tuple[Band, ...]
+    test: HosmerLemeshow
+
+
+class Suspicion(msgspec.Struct, frozen=True):
+    """A column that alone foretells default too well."""
+
+    column: str
+    auc: float
+
+
+class Validation(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of one scorer. Nothing in it was measured on rows that the scorer has seen."""
+
+    about: dict[str, str]
+    cut_off: float
+    windows: tuple[Window, ...]
+    flow: tuple[Step, ...]
+    development: Discrimination
+    out_of_time: Discrimination
+    curves: tuple[Curves, ...]
+    calibration: Calibration
+    score_index: float
+    drift: tuple[Drift, ...]
+    months: tuple[Slice, ...]
+    segments: tuple[Slice, ...]
+    truth: tuple[Truth, ...]
+    faithfulness: Faithfulness | None
+    violations: tuple[Violation, ...]
+    survives_saving: bool
+    suspicious: tuple[Suspicion, ...]
+    fairness: tuple[Group, ...]
+    shapes: tuple[Shape, ...]
+
+    def to_json(self) -> bytes:
+        """The record as JSON, the same bytes for the same figures."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=1)
+
+    @classmethod
+    def from_json(cls, content: bytes) -> "Validation":
+        """The record that `to_json` wrote."""
+        return msgspec.json.decode(content, type=cls)
+
+    def metrics(self) -> dict[str, float]:
+        """The leading figures under flat names, as a register of models wants them."""
+        return {
+            **_flat("development", self.development),
+            **_flat("out_of_time", self.out_of_time),
+            "out_of_time.observed_over_expected": self.calibration.ratio,
+            "out_of_time.calibration_error": self.calibration.error,
+            "out_of_time.hosmer_lemeshow_p": self.calibration.test.p_value,
+            "stability.score_index": self.score_index,
+            "suspicious_columns": float(len(self.suspicious)),
+            "direction_violations": float(len(self.violations)),
+            **({"faithfulness": self.faithfulness.share} if self.faithfulness else {}),
+            **{
+                f"truth.{name}.{_key(truth.population)}": figure
+                for truth in self.truth
+                for name, figure in (("gini_share", truth.share), ("error", truth.error))
+            },
+        }
+
+
+def validate(
+    scorer: Scorer,
+    development: Sample,
+    out_of_time: Sample,
+    *,
+    applicants: Sample | None = None,
+    directions: Mapping[str, int] | None = None,
+    cut_off: float | None = None,
+    scale: Sequence[tuple[str, float]] = MASTER_SCALE,
+    flow: Mapping[str, int] | None = None,
+    about: Mapping[str, str] | None = None,
+) -> Validation:
+    """Measure a scorer on rows it has not seen.
+
+    ``development`` holds out-of-fold probabilities of the rows it was fitted on, ``out_of_time``
+    later rows with outcomes, ``applicants`` everyone of the later period, declined ones included
+    (their ``bad`` is NaN), for fairness and, in a province, the truth. Declines are probabilities
+    above ``cut_off``; by default a fifth of the later rows. ``directions`` are those that must
+    hold, by default the scorer's own; ``scale`` names grades with the upper bounds of their
+    probabilities.
+    """
+    directions = dict(scorer.directions or {} if directions is None else directions)
+    if cut_off is None:
+        cut_off = float(np.quantile(out_of_time.probability, 1 - _REFUSED_SHARE))
+    then = development.scored_by(scorer)
+    samples = [development, out_of_time, *([applicants] if applicants is not None else [])]
+    leaks = suspicious_columns(development.features, development.bad, development.weight)
+    return Validation(
+        about=dict(about or {}),
+        cut_off=cut_off,
+        windows=tuple(_window(sample) for sample in samples),
+        flow=tuple(Step(name, rows) for name, rows in (flow or {}).items()),
+        development=discrimination(development),
+        out_of_time=discrimination(out_of_time),
+        curves=(curves(development), curves(out_of_time)),
+        calibration=_calibration(out_of_time, scale),
+        score_index=score_index(then, out_of_time),
+        drift=drift(development.features, out_of_time.features),
+        months=months(then, out_of_time),
+        segments=segments(then, out_of_time),
+        truth=tuple(against_truth(one) for one in samples if one.true_pd is not None),
+        faithfulness=faithfulness(scorer, applicants or out_of_time, cut_off),
+        violations=violations(scorer, out_of_time.features, directions),
+        survives_saving=survives_saving(scorer, out_of_time.features.head(1000)),
+        suspicious=tuple(Suspicion(name, auc) for name, auc in leaks),
+        fairness=fairness(applicants or out_of_time, cut_off),
+        shapes=shapes(scorer, out_of_time.features, directions),
+    )
+
+
+def _window(sample: Sample) -> Window:
+    days = [] if sample.applied_on is None else sample.applied_on.drop_nulls().sort().to_list()
+    first, last = (str(days[0]), str(days[-1])) if days else (None, None)
+    return Window(sample.name, len(sample), int(np.nansum(sample.bad)), first, last)
+
+
+def _calibration(sample: Sample, scale: Sequence[tuple[str, float]]) -> Calibration:
+    columns = sample.bad, sample.probability, sample.weight
+    table = deciles(*columns)
+    expected = float(np.average(sample.probability, weights=sample.weight))
+    observed = float(np.average(sample.bad, weights=sample.weight))
+    rows = sample.effective_rows
+    low, high = jeffreys_interval(observed * rows, rows)
+    return Calibration(
+        expected=expected,
+        observed=observed,
+        low=low,
+        high=high,
+        ratio=observed / expected,
+        error=metrics.expected_calibration_error(*columns),
+        light=light(expected, observed, observed * rows, rows),
+        deciles=table,
+        grades=grades(scale, *columns),
+        test=hosmer_lemeshow(table),
+    )
+
+
+def _flat(prefix: str, figures: Discrimination) -> dict[str, float]:
+    intervals = {name: getattr(figures, name) for name in ("auc", "gini", "ks", "h_measure")}
+    return {
+        **{f"{prefix}.{name}": interval.value for name, interval in intervals.items()},
+        f"{prefix}.auc_low": figures.auc.low,
+        f"{prefix}.auc_high": figures.auc.high,
+        f"{prefix}.brier": figures.brier,
+        f"{prefix}.log_loss": figures.log_loss,
+        f"{prefix}.rows": float(figures.rows),
+        f"{prefix}.bads": float(figures.bads),
+        f"{prefix}.bad_rate": figures.bad_rate,
+    }
+
+
+def _key(name: str) -> str:
+    return name.replace(" ", "_")

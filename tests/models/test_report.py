@@ -1,0 +1,139 @@
+"""The report: one page that needs nothing but itself and says what is wrong first."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from models.behaviour import Violation
+from models.card import card
+from models.gate import GateRecord
+from models.report import findings, html, plot_summary
+from models.validation import Suspicion
+from tests.models.portfolio import validated
+from tests.models.test_gate import judged
+
+
+@pytest.fixture(scope="module")
+def gate() -> GateRecord:
+    return judged()
+
+
+@pytest.fixture(scope="module")
+def page(gate: GateRecord) -> str:
+    return html(validated()[3], gate)
+
+
+class Tags(HTMLParser):
+    """Checks that what is opened is closed, and collects what is fetched."""
+
+    VOID = frozenset({"meta", "path", "use", "rect", "circle", "line", "br"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.fetched: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+        told = dict(attrs)
+        self.fetched += [told[name] or "" for name in ("src", "srcset") if name in told]
+        if tag != "a" and not (told.get("href") or "#").startswith("#"):
+            self.fetched.append(str(told["href"]))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def test_the_page_is_whole_and_fetches_nothing(page: str) -> None:
+    tags = Tags()
+    tags.feed(page)
+    assert tags.open == []
+    assert tags.fetched == []
+    assert "url(http" not in page
+    assert "@import" not in page
+    assert "<script" not in page
+
+
+def test_the_figures_of_the_page_are_those_of_the_validation(page: str) -> None:
+    validation = validated()[3]
+    text = re.sub(r"<[^>]+>", " ", page)
+    for figure in (
+        f"{validation.out_of_time.auc.value:.3f}",
+        f"{validation.out_of_time.log_loss:.4f}",
+        f"{validation.calibration.ratio:.2f}",
+        f"{100 * validation.truth[0].share:.1f} %",
+        f"{validation.calibration.test.p_value:.3f}",
+    ):
+        assert figure in text
+    for feature in validation.shapes:
+        assert feature.feature in text
+    assert page.count("<svg") == 10
+
+
+def test_the_same_figures_give_the_same_bytes(page: str, gate: GateRecord, tmp_path: Path) -> None:
+    validation = validated()[3]
+    assert html(validation, gate) == page
+    first, second = (plot_summary(validation, tmp_path / name) for name in ("a.png", "b.png"))
+    assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes().startswith(b"\x89PNG")
+    assert first.stat().st_size > 30_000
+
+
+def test_a_sound_scorer_has_no_findings_about_its_conduct() -> None:
+    told = [text for light, text in findings(validated()[3]) if light == "red"]
+    grades = [band for band in validated()[3].calibration.grades if band.light == "red"]
+    assert [text[:8] for text in told] == [f"Grade {band.name}" for band in grades]
+
+
+def test_what_is_wrong_is_told_first_and_by_name() -> None:
+    validation = validated()[3]
+    figures = msgspec.structs.replace(
+        validation,
+        suspicious=(Suspicion("term", 0.946),),
+        violations=(Violation("turnover", 17, 0.3),),
+        survives_saving=False,
+        score_index=0.3,
+        calibration=msgspec.structs.replace(
+            validation.calibration, light="red", observed=0.1, expected=0.05, ratio=2.0
+        ),
+        out_of_time=msgspec.structs.replace(
+            validation.out_of_time,
+            bads=12,
+            gini=msgspec.structs.replace(validation.out_of_time.gini, value=0.1),
+        ),
+    )
+    told = " ".join(text for _, text in findings(figures))
+    for part in ("term alone", "turnover for 17", "too low", "Gini fell", "Only 12", "loaded"):
+        assert part in told
+    assert "term" in html(figures)
+
+
+def test_names_from_the_data_cannot_change_the_page() -> None:
+    hostile = msgspec.structs.replace(
+        validated()[3], about={"model": "<script>alert(1)</script>"}, months=(), segments=()
+    )
+    assert "<script" not in html(hostile)
+
+
+def test_a_validation_without_dates_segments_truth_or_groups_still_makes_a_page() -> None:
+    bare = msgspec.structs.replace(
+        validated()[3], months=(), segments=(), truth=(), fairness=(), flow=(), faithfulness=None
+    )
+    page = html(bare)
+    assert "no proof of fairness" in page
+    assert "Against the truth" not in page
+
+
+def test_the_card_tells_the_same_figures_as_the_validation(gate: GateRecord) -> None:
+    validation = validated()[3]
+    told = card(validation, gate)
+    assert f"{validation.out_of_time.auc.value:.3f} (" in told
+    assert "- late_filings, risk rises with it" in told
+    assert "## Gate: passed" in told
+    untested = msgspec.structs.replace(validation, fairness=())
+    assert "fairness was not tested" in card(untested)
