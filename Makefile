@@ -52,7 +52,7 @@ test-slow: .venv/installed  ## slow proofs but the faults: scale, Prefect's harn
 	$(BIN)/pytest -q -m slow --ignore tests/faults
 
 test-faults: .venv/installed  ## kill -9, power cuts, failing disks (root, strace, util-linux)
-	$(BIN)/pytest -q -m slow tests/faults
+	$(BIN)/pytest -q -m slow tests/faults -o log_cli=true --log-cli-level=INFO
 
 docs: .venv/installed  ## write the generated pages: tables, features, command line
 	$(BIN)/python -m pipelines.reference docs

@@ -23,9 +23,10 @@ from features.tables import Table
 
 Risk = Literal["rises", "falls"]
 
-# Polars rounds the division of one row by a constant otherwise than that of a chunk of many, which
-# would make one business alone differ in the last bit from its row in a batch.
-DIVISION_BY_CONSTANT = re.compile(r"/ \((dyn )?(int|float|i64|f64)")
+# What would make one business alone differ in the last bit from its row in a batch: Polars divides
+# one row by a constant otherwise than a chunk of many, and rounds a deviation by the group's place.
+DIVISION_BY_CONSTANT = re.compile(r"(?<!/)/ \((dyn \w+: )?-?\d")
+DEVIATION = re.compile(r"\.(std|var)\(")
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,10 @@ class Feature:
         if DIVISION_BY_CONSTANT.search(str(self.expression)):
             raise ValueError(
                 f"feature {self.name} divides by a constant; multiply by its reciprocal"
+            )
+        if DEVIATION.search(str(self.expression)):
+            raise ValueError(
+                f"feature {self.name} takes a standard deviation; use periods.volatility"
             )
         if self.reason not in REASONS:
             raise UnknownName("reason", self.reason, REASONS)

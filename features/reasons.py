@@ -1,8 +1,10 @@
 """The reasons we may give: true of a feature family, plain, in Chinese and English.
 
 A reason names what counted against an application, never the score itself. ``actionable`` says
-whether the applicant can do something about it. Codes C01-C04 are statuses of the process, not
-reasons of credit.
+whether the applicant can do something about it. R01 to R36 are the field's catalogue; R37 to R39
+are ours, for what that catalogue would have told as something else: the request itself, the kind
+of business, and amended returns. Codes C01 to C04 are statuses of the process, not reasons of
+credit.
 """
 
 from collections.abc import Mapping
@@ -161,6 +163,21 @@ _REASONS = (
         "按现有经营收入测算,还款能力不足",
         True,
     ),
+    Reason(
+        "R37",
+        "request",
+        "The amount, term or purpose asked for carries more risk",
+        "申请的金额、期限或用途对应的风险较高",
+        True,
+    ),
+    Reason(
+        "R38",
+        "profile",
+        "The legal form, tax regime, capital or borrowing history carries more risk",
+        "经营主体类型、计税方式、注册资本或借款经历对应的风险较高",
+        False,
+    ),
+    Reason("R39", "tax", "Tax returns amended after filing", "近两年有更正申报记录", False),
     Reason("C01", "process", "Consent is missing or no longer valid", "授权缺失或已失效", True),
     Reason("C02", "process", "Identity could not be verified", "身份核验未通过", True),
     Reason("C03", "process", "Outside the scope of the product", "不在产品准入范围", True),

@@ -27,7 +27,7 @@ def is_operating() -> pl.Expr:
     return (pl.col("status") == "operating").last().cast(pl.Float64)
 
 
-@feature(REGISTRATIONS, unit="category", reason="R12", undirected="names have no order")
+@feature(REGISTRATIONS, unit="category", reason="R38", undirected="names have no order")
 def legal_form() -> pl.Expr:
     """Legal form of the business."""
     return pl.col("legal_form").last().cast(pl.String)
@@ -42,7 +42,7 @@ def industry() -> pl.Expr:
 @feature(
     REGISTRATIONS,
     unit="yuan",
-    reason="R01",
+    reason="R38",
     undirected="subscribed, not paid in: domain evidence finds no stable direction",
     plausible=(0, 1e11),
 )
@@ -55,7 +55,7 @@ def registered_capital() -> pl.Expr:
 def months_since_control_change() -> pl.Expr:
     """Months since the legal representative or a shareholder last changed; null if never seen."""
     changes = _events("legal_representative_changed", "shareholder_changed")
-    return pl.when(changes).then(pl.col("happened_ago")).min() * MONTHS
+    return pl.col("happened_ago").filter(changes).min() * MONTHS
 
 
 @feature(REGISTRATION_EVENTS, unit="count", risk="rises", reason="R03", plausible=(0, 100))
@@ -67,8 +67,8 @@ def register_changes_24m() -> pl.Expr:
 @feature(REGISTRATION_EVENTS, unit="flag", risk="rises", reason="R04", plausible=(0, 1))
 def is_listed_abnormal() -> pl.Expr:
     """1 while the business stands on the abnormal-operation list, 0 after its removal."""
-    listed = pl.when(_events("abnormal_listed")).then(pl.col("happened_ago")).min()
-    removed = pl.when(_events("abnormal_removed")).then(pl.col("happened_ago")).min()
+    listed = pl.col("happened_ago").filter(_events("abnormal_listed")).min()
+    removed = pl.col("happened_ago").filter(_events("abnormal_removed")).min()
     return (listed.is_not_null() & (removed.is_null() | (listed < removed))).cast(pl.Float64)
 
 

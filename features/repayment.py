@@ -3,14 +3,14 @@
 import polars as pl
 
 from features.definition import feature
-from features.periods import YUAN
+from features.periods import YUAN, over
 from features.tables import REPAYMENTS
 
 
 @feature(
     REPAYMENTS,
     unit="count",
-    reason="R33",
+    reason="R38",
     undirected="loyal customers and heavy borrowers both have many",
     plausible=(0, 100),
 )
@@ -28,6 +28,5 @@ def earlier_days_past_due() -> pl.Expr:
 @feature(REPAYMENTS, unit="yuan", risk="rises", reason="R33", plausible=(0, 1e8))
 def balance_owed() -> pl.Expr:
     """Principal outstanding on earlier loans, at the newest known month of each."""
-    newest = pl.col("months_ago") == pl.col("months_ago").min()
     open_loan = pl.col("state") != "repaid"
-    return pl.when(newest & open_loan).then(pl.col("balance_fen")).sum() * YUAN
+    return over(1, pl.col("balance_fen"), where=open_loan).sum() * YUAN

@@ -8,27 +8,27 @@ from features.periods import YUAN, ratio
 AMOUNT = pl.col("amount_fen") * YUAN
 
 
-@feature(None, unit="yuan", reason="R14", undirected="large firms ask for more", plausible=(1, 1e8))
+@feature(None, unit="yuan", reason="R37", undirected="large firms ask for more", plausible=(1, 1e8))
 def amount() -> pl.Expr:
     """Amount asked for."""
     return AMOUNT
 
 
 @feature(
-    None, unit="months", reason="R36", undirected="set by the product asked for", plausible=(1, 120)
+    None, unit="months", reason="R37", undirected="set by the product asked for", plausible=(1, 120)
 )
 def term() -> pl.Expr:
     """Term asked for."""
     return pl.col("term_months").cast(pl.Float64)
 
 
-@feature(None, unit="category", reason="R36", undirected="names have no order")
+@feature(None, unit="category", reason="R37", undirected="names have no order")
 def loan_purpose() -> pl.Expr:
     """What the money is for."""
     return pl.col("purpose").cast(pl.String)
 
 
-@feature(None, unit="category", reason="R36", undirected="names have no order")
+@feature(None, unit="category", reason="R37", undirected="names have no order")
 def repayment_form() -> pl.Expr:
     """Interest monthly and bullet at maturity, or equal instalments."""
     return pl.col("repayment").cast(pl.String)

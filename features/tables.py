@@ -11,6 +11,7 @@ across columns, and a primary key. Three conventions hold in every table:
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import dataframely as dy
@@ -38,9 +39,23 @@ REPAYMENT_FORMS = ("bullet", "instalment")
 LOAN_STATES = ("performing", "repaid", "renewed", "deferred", "written_off", "guarantee_paid")
 
 
+ORGANISATION_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
+
+
+@lru_cache(maxsize=1 << 20)  # the same businesses come in every table
 def is_credit_code(code: str) -> bool:
-    """Whether ``code`` is a unified social credit code (GB 32100-2015, check digit included)."""
-    return len(code) == 18 and code == code.upper() and uscc.is_valid(code)
+    """Whether ``code`` is a unified social credit code (GB 32100-2015).
+
+    Both check digits must agree: the last one, and that of the organisation code within (GB 11714).
+    """
+    plain = len(code) == 18 and code.isascii() and code.isalnum() and code == code.upper()
+    return plain and uscc.is_valid(code) and code[16] == _organisation_check(code[8:16])
+
+
+def _organisation_check(signs: str) -> str:
+    """Check digit of the eight signs of an organisation code, where A counts 10 (GB 11714)."""
+    total = sum(int(s, 36) * weight for s, weight in zip(signs, ORGANISATION_WEIGHTS, strict=True))
+    return "0123456789X"[-total % 11]
 
 
 def _credit_codes_hold(codes: pl.Expr) -> pl.Expr:
@@ -409,17 +424,17 @@ class Table:
     holds: str | None = None
     delivered: bool = True
 
-    @property
+    @cached_property
     def version(self) -> tuple[str, ...]:
         """Columns that order the versions of one key, oldest first."""
         return ("known_on", "amendment") if "amendment" in self.dtypes else ("known_on",)
 
-    @property
+    @cached_property
     def dtypes(self) -> dict[str, Any]:
         """Polars type of each column, in the contract's order."""
         return {name: column.dtype for name, column in self.schema.columns().items()}
 
-    @property
+    @cached_property
     def sensitive(self) -> tuple[str, ...]:
         """Columns that serve fairness tests only and never reach a feature."""
         columns = self.schema.columns().items()
@@ -455,7 +470,9 @@ LINKED_BILLS = Table(
     delivered=False,
 )
 APPLICATIONS = Table("applications", Applications, "bank", ("application_id",))
-REPAYMENTS = Table("repayments", Repayments, "bank", ("application_id", "period"))
+REPAYMENTS = Table(
+    "repayments", Repayments, "bank", ("application_id", "period"), series=("application_id",)
+)
 
 TABLES: Mapping[str, Table] = {
     table.name: table

@@ -3,7 +3,7 @@
 import polars as pl
 
 from features.definition import feature
-from features.periods import YUAN, in_months, over, ratio
+from features.periods import YUAN, in_months, over, ratio, volatility
 from features.tables import INVOICES, TAX_GRADES, TAX_RETURNS
 
 VAT = pl.col("tax") == "vat"
@@ -11,48 +11,52 @@ ISSUED = pl.col("direction") == "sales"
 RECEIVED = pl.col("direction") == "purchases"
 
 
-def _declared(months: int, before: int = 0) -> pl.Expr:
-    """Mean declared monthly sales (fen) over the known months of the window."""
-    sales = over(months, pl.col("sales_fen"), before=before, where=VAT)
-    length = pl.when(sales.is_not_null()).then(pl.col("months"))
-    return ratio(sales.sum(), length.sum())
+def _declared(months: int, before: int = 0) -> tuple[pl.Expr, pl.Expr]:
+    """Declared sales (fen) of the window, and the months they were declared for."""
+    filed = VAT & pl.col("sales_fen").is_not_null()
+    sales = over(months, pl.col("sales_fen"), before=before, where=filed).sum()
+    return sales, over(months, pl.col("months"), before=before, where=filed).sum()
+
+
+def _declared_growth(months: int, before: int) -> pl.Expr:
+    """Declared monthly sales of the newest ``months`` over those ``before`` months earlier."""
+    sales, length = _declared(months)
+    sales_before, length_before = _declared(months, before)
+    return ratio(sales * length_before, sales_before * length)
 
 
 def _issued(column: str, months: int, before: int = 0) -> pl.Expr:
     return over(months, pl.col(column), before=before, where=ISSUED)
 
 
-def _per_known_month(value: pl.Expr) -> pl.Expr:
-    return ratio(value.sum(), value.count())
-
-
-def _volatility(value: pl.Expr) -> pl.Expr:
-    """Standard deviation over mean; null with fewer than three values."""
-    return pl.when(value.count() >= 3).then(ratio(value.cast(pl.Float64).std(), value.mean()))
+def _issued_growth(months: int, before: int) -> pl.Expr:
+    now = _issued("amount_fen", months).mean()
+    return ratio(now, _issued("amount_fen", months, before).mean())
 
 
 @feature(TAX_RETURNS, unit="yuan", risk="falls", reason="R14", plausible=(0, 1e10))
 def declared_sales_monthly_12m() -> pl.Expr:
     """Mean declared monthly sales over the newest 12 known months."""
-    return _declared(12) * YUAN
+    return ratio(*_declared(12)) * YUAN
 
 
 @feature(TAX_RETURNS, unit="ratio", risk="falls", reason="R13", plausible=(0, 50))
 def declared_sales_growth_12m() -> pl.Expr:
     """Declared monthly sales of the newest 12 known months over those of the 12 before."""
-    return ratio(_declared(12), _declared(12, before=12))
+    return _declared_growth(12, before=12)
 
 
 @feature(TAX_RETURNS, unit="ratio", risk="falls", reason="R13", plausible=(0, 100))
 def declared_sales_yoy_3m() -> pl.Expr:
     """Declared monthly sales of the newest 3 known months over the same 3 a year before."""
-    return ratio(_declared(3), _declared(3, before=12))
+    return _declared_growth(3, before=12)
 
 
 @feature(TAX_RETURNS, unit="ratio", risk="rises", reason="R15", plausible=(0, 10))
 def declared_sales_volatility_24m() -> pl.Expr:
     """Standard deviation over mean of monthly declared sales, by period, in 24 known months."""
-    return _volatility(over(24, pl.col("sales_fen") / pl.col("months"), where=VAT))
+    yearly = pl.col("sales_fen") * (12 // pl.col("months"))
+    return volatility(over(24, yearly, where=VAT))
 
 
 @feature(TAX_RETURNS, unit="months", risk="rises", reason="R16", plausible=(0, 12))
@@ -64,8 +68,8 @@ def zero_sales_months_12m() -> pl.Expr:
 
 @feature(TAX_RETURNS, unit="count", risk="rises", reason="R17", plausible=(0, 60))
 def late_returns_24m() -> pl.Expr:
-    """Returns of the newest 24 known months that were filed after they were due."""
-    late = pl.col("filed_ago") < pl.col("due_ago")
+    """Returns of the newest 24 known months filed late; of an amended one it is not known."""
+    late = (pl.col("filed_ago") < pl.col("due_ago")) & (pl.col("amendment") == 0)
     return (in_months(0, 24) & late).sum().cast(pl.Float64)
 
 
@@ -76,7 +80,7 @@ def missing_returns_24m() -> pl.Expr:
     return (in_months(0, 24) & missing).sum().cast(pl.Float64)
 
 
-@feature(TAX_RETURNS, unit="count", risk="rises", reason="R24", plausible=(0, 60))
+@feature(TAX_RETURNS, unit="count", risk="rises", reason="R39", plausible=(0, 60))
 def amended_returns_24m() -> pl.Expr:
     """Returns of the newest 24 known months that were amended."""
     return (in_months(0, 24) & (pl.col("amendment") > 0)).sum().cast(pl.Float64)
@@ -86,7 +90,7 @@ def amended_returns_24m() -> pl.Expr:
 def tax_arrears() -> pl.Expr:
     """Tax that was due by the day of the application and is known to be unpaid."""
     unpaid = pl.col("tax_due_fen") - pl.col("tax_paid_fen")
-    return pl.when((pl.col("due_ago") > 0) & (unpaid > 0)).then(unpaid).sum() * YUAN
+    return unpaid.filter((pl.col("due_ago") > 0) & (unpaid > 0)).sum() * YUAN
 
 
 @feature(TAX_RETURNS, unit="yuan", risk="falls", reason="R21", plausible=(0, 1e9))
@@ -98,18 +102,18 @@ def tax_paid_12m() -> pl.Expr:
 @feature(TAX_RETURNS, unit="months", risk="falls", reason="R21", plausible=(0, 24))
 def declared_months_24m() -> pl.Expr:
     """Months covered by filed VAT returns among the last 24 before the application."""
-    covered = VAT & pl.col("filed_ago").is_not_null() & pl.col("months_ago").is_between(0, 24)
-    return pl.when(covered).then(pl.col("months")).sum().cast(pl.Float64)
+    covered = VAT & pl.col("filed_ago").is_not_null() & pl.col("months_ago").is_between(1, 24)
+    return pl.col("months").filter(covered).sum().cast(pl.Float64)
 
 
 @feature(TAX_RETURNS, unit="months", risk="rises", reason="R21", plausible=(0, 600))
 def months_since_return() -> pl.Expr:
     """Months since the newest filed VAT return's period ended."""
     filed = VAT & pl.col("filed_ago").is_not_null()
-    return pl.when(filed).then(pl.col("months_ago")).min().cast(pl.Float64)
+    return pl.col("months_ago").filter(filed).min().cast(pl.Float64)
 
 
-@feature(TAX_RETURNS, unit="flag", reason="R21", undirected="a way of levying, not conduct")
+@feature(TAX_RETURNS, unit="flag", reason="R38", undirected="a way of levying, not conduct")
 def is_assessed_levy() -> pl.Expr:
     """1 if the newest VAT period is under assessed levy: declared sales are then a fixed sum."""
     assessed = VAT & (pl.col("levy") == "assessed") & in_months(0, 1)
@@ -125,27 +129,25 @@ def tax_grade_rank() -> pl.Expr:
 @feature(INVOICES, unit="yuan", risk="falls", reason="R14", plausible=(0, 1e10))
 def invoiced_sales_monthly_12m() -> pl.Expr:
     """Mean monthly amount invoiced to customers over the newest 12 known months."""
-    return _per_known_month(_issued("amount_fen", 12)) * YUAN
+    return _issued("amount_fen", 12).mean() * YUAN
 
 
 @feature(INVOICES, unit="ratio", risk="falls", reason="R13", plausible=(0, 50))
 def invoiced_sales_growth_12m() -> pl.Expr:
     """Monthly invoiced sales of the newest 12 known months over those of the 12 before."""
-    before = _per_known_month(_issued("amount_fen", 12, before=12))
-    return ratio(_per_known_month(_issued("amount_fen", 12)), before)
+    return _issued_growth(12, before=12)
 
 
 @feature(INVOICES, unit="ratio", risk="falls", reason="R13", plausible=(0, 100))
 def invoiced_sales_yoy_3m() -> pl.Expr:
     """Monthly invoiced sales of the newest 3 known months over the same 3 a year before."""
-    before = _per_known_month(_issued("amount_fen", 3, before=12))
-    return ratio(_per_known_month(_issued("amount_fen", 3)), before)
+    return _issued_growth(3, before=12)
 
 
 @feature(INVOICES, unit="ratio", risk="rises", reason="R15", plausible=(0, 10))
 def invoiced_sales_volatility_24m() -> pl.Expr:
     """Standard deviation over mean of monthly invoiced sales in the newest 24 known months."""
-    return _volatility(_issued("amount_fen", 24))
+    return volatility(_issued("amount_fen", 24))
 
 
 @feature(INVOICES, unit="months", risk="rises", reason="R16", plausible=(0, 12))
@@ -157,7 +159,7 @@ def months_without_invoice_12m() -> pl.Expr:
 @feature(INVOICES, unit="count", risk="falls", reason="R16", plausible=(0, 1e6))
 def invoices_monthly_12m() -> pl.Expr:
     """Mean number of invoices to customers a month over the newest 12 known months."""
-    return _per_known_month(_issued("invoices", 12))
+    return _issued("invoices", 12).mean()
 
 
 @feature(INVOICES, unit="share", risk="rises", reason="R24", plausible=(0, 10))
@@ -182,7 +184,7 @@ def void_share_12m() -> pl.Expr:
 @feature(INVOICES, unit="count", risk="falls", reason="R22", plausible=(0, 1e5))
 def customers_monthly_12m() -> pl.Expr:
     """Mean number of customers a month over the newest 12 known months."""
-    return _per_known_month(_issued("counterparties", 12))
+    return _issued("counterparties", 12).mean()
 
 
 @feature(INVOICES, unit="share", risk="rises", reason="R22", plausible=(0, 1))

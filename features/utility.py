@@ -13,8 +13,8 @@ def _kwh(months: int, before: int = 0) -> pl.Expr:
     return over(months, pl.col("quantity"), before=before, where=ELECTRICITY)
 
 
-def _per_bill(value: pl.Expr) -> pl.Expr:
-    return ratio(value.sum(), value.count())
+def _kwh_growth(months: int, before: int) -> pl.Expr:
+    return ratio(_kwh(months).mean(), _kwh(months, before).mean())
 
 
 @feature(
@@ -26,25 +26,25 @@ def _per_bill(value: pl.Expr) -> pl.Expr:
 )
 def electricity_monthly_12m() -> pl.Expr:
     """Mean electricity per bill over the newest 12 known months."""
-    return _per_bill(_kwh(12))
+    return _kwh(12).mean()
 
 
 @feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R27", plausible=(0, 50))
 def electricity_growth_12m() -> pl.Expr:
     """Electricity per bill in the newest 12 known months over that in the 12 before."""
-    return ratio(_per_bill(_kwh(12)), _per_bill(_kwh(12, before=12)))
+    return _kwh_growth(12, before=12)
 
 
 @feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R27", plausible=(0, 100))
 def electricity_yoy_3m() -> pl.Expr:
     """Electricity per bill in the newest 3 known months over the same 3 a year before."""
-    return ratio(_per_bill(_kwh(3)), _per_bill(_kwh(3, before=12)))
+    return _kwh_growth(3, before=12)
 
 
 @feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R28", plausible=(0, 1))
 def electricity_lowest_share_12m() -> pl.Expr:
     """Lowest bill over the mean bill in the newest 12 known months: near 0 where work stopped."""
-    return ratio(_kwh(12).min().cast(pl.Float64), _per_bill(_kwh(12)))
+    return ratio(_kwh(12).min(), _kwh(12).mean())
 
 
 @feature(LINKED_BILLS, unit="count", risk="rises", reason="R29", plausible=(0, 200))
@@ -59,13 +59,13 @@ def late_utility_bills_12m() -> pl.Expr:
 def utility_days_overdue() -> pl.Expr:
     """Days the oldest open bill is overdue; 0 if none is."""
     overdue = pl.col("paid_ago").is_null() & (pl.col("due_ago") > 0)
-    return pl.when(overdue).then(pl.col("due_ago")).max().fill_null(0).cast(pl.Float64)
+    return pl.col("due_ago").filter(overdue).max().fill_null(0).cast(pl.Float64)
 
 
 @feature(LINKED_BILLS, unit="months", risk="rises", reason="R32", plausible=(0, 600))
 def months_since_electricity() -> pl.Expr:
     """Months since the newest known electricity bill's month."""
-    return pl.when(ELECTRICITY).then(pl.col("months_ago")).min().cast(pl.Float64)
+    return pl.col("months_ago").filter(ELECTRICITY).min().cast(pl.Float64)
 
 
 @feature(
@@ -73,4 +73,4 @@ def months_since_electricity() -> pl.Expr:
 )
 def electricity_meters() -> pl.Expr:
     """Electricity meters with a bill in the newest 12 known months."""
-    return over(12, pl.col("meter_id"), where=ELECTRICITY).drop_nulls().n_unique().cast(pl.Float64)
+    return over(12, pl.col("meter_id"), where=ELECTRICITY).n_unique().cast(pl.Float64)

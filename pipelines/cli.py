@@ -209,7 +209,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 8000, common: Common = DEFAULT
     answer(served)
 
 
-@app.command(help_epilogue="Example: microloan run --businesses 2000 --once")
+@app.command(help_epilogue="Example: microloan run --seed 7 --once")
 def run(
     *,
     businesses: int = 20_000,

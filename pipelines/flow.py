@@ -4,9 +4,11 @@
 retrains. Deploy by module path, such as ``pipelines.flow:refresh``.
 """
 
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from prefect import flow, task
 
 from features.catalog import CATALOG
@@ -18,6 +20,8 @@ from pipelines.settings import Var
 from pipelines.tabulate import tabulate
 from pipelines.train import train
 from pipelines.world import make_province
+
+BATCH_DAYS = 91
 
 
 @task(name="make province")
@@ -62,9 +66,12 @@ def promote_scorer(paths: Var) -> Promoted:
 
 @task(name="score batch")
 def score_batch(paths: Var) -> Any:
-    """Decide every application with the champion."""
+    """Decide the newest quarter's applications with the champion."""
+    newest = pl.read_parquet(paths.features, columns=["applied_on"])["applied_on"].max()
+    assert isinstance(newest, date)
+    since = newest - timedelta(days=BATCH_DAYS)
     with console.progress("score") as report:
-        return score(paths, table=paths.features, progress=report)
+        return score(paths, table=paths.features, since=since, progress=report)
 
 
 @flow(name="whole path", validate_parameters=False)

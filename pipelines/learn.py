@@ -125,7 +125,7 @@ def learn(
         artifacts={
             "report.html": report.read_bytes(),
             "plots/summary.png": plot.read_bytes(),
-            TESTED: _tested(test),
+            TESTED: _tested(test, scorer),
         },
     )
     step()
@@ -208,11 +208,13 @@ def _data_hash(*parts: Part) -> str:
     return digest.hexdigest()
 
 
-def _tested(test: Part) -> bytes:
-    """Names (or numbers) and outcomes of the test's rows, as Parquet."""
+def _tested(test: Part, scorer: Scorer) -> bytes:
+    """Names (or numbers), outcomes and log-odds of the test's rows, as Parquet."""
     names = pl.int_range(len(test.bad), eager=True) if test.names is None else test.names
+    log_odds = pl.Series(scorer.decision_function(test.features))
     content = io.BytesIO()
-    pl.DataFrame({"application_id": names, "bad": test.bad}).write_parquet(content)
+    tested = pl.DataFrame({"application_id": names, "bad": test.bad, "log_odds": log_odds})
+    tested.write_parquet(content)
     return content.getvalue()
 
 

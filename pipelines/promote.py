@@ -11,7 +11,7 @@ import polars as pl
 
 from features.catalog import CATALOG, fingerprint
 from features.errors import MicroloanError
-from models.gate import GateRecord, judge, sign
+from models.gate import GateRecord, Limits, judge, sign
 from models.metrics import PairedTest, delong_test
 from models.registry import LoadedModel, ModelVersion, Registry
 from pipelines.learn import TESTED
@@ -40,12 +40,13 @@ def promote(
     *,
     version: int | None = None,
     policy: Path | None = None,
+    limits: Limits | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Promoted:
     """Make a version the champion: judge it, publish its bundle, then move the alias.
 
-    ``version`` defaults to the newest, ``policy`` to the newest file of the project. The gate's
-    record is signed and kept with the model whether it passed or not.
+    ``version`` defaults to the newest, ``policy`` to the newest file of the project, ``limits`` to
+    the gate's own. The gate's record is signed and kept with the model whether it passed or not.
 
     Raises:
         GateClosed: a check failed; the champion stays.
@@ -55,7 +56,7 @@ def promote(
     challenger = _load(registry, version)
     champion = registry.champion(MODEL)
     rows, _ = read_features(paths.features, CATALOG)
-    record = _judge(registry, challenger, champion, rows, now())
+    record = _judge(registry, challenger, champion, rows, limits, now())
     registry.attach(challenger.version, {"gate.json": sign(record, _key(paths))})
     registry.tag(challenger.version, {"gate": "passed" if record.passed else "failed"})
     record.demand()
@@ -105,6 +106,7 @@ def _judge(
     challenger: LoadedModel,
     champion: ModelVersion | None,
     rows: pl.DataFrame,
+    limits: Limits | None,
     now: datetime,
 ) -> GateRecord:
     rival = champion if champion and champion.version != challenger.version.version else None
@@ -117,21 +119,29 @@ def _judge(
         judged_at=now.isoformat(timespec="seconds"),
         champion=f"{MODEL} {rival.version}" if rival else None,
         against_champion=_paired(registry, challenger, rival, rows) if rival else None,
+        limits=limits,
     )
 
 
 def _paired(
     registry: Registry, challenger: LoadedModel, champion: ModelVersion, rows: pl.DataFrame
 ) -> PairedTest | None:
-    """Both scorers on the challenger's test; None, which fails the gate, if features differ."""
-    if champion.fingerprint != challenger.fingerprint:
+    """Both scorers on rows of the challenger's test; None, which fails the gate, without any.
+
+    A champion of the same features scores all of them now; one of other features cannot, and is
+    compared on the rows of its own test that the challenger was tested on too.
+    """
+    tested = _tested(registry, challenger.version)
+    if champion.fingerprint == challenger.fingerprint:
+        both = tested.join(rows, on="application_id", maintain_order="left")
+        features = both.select(feature.name for feature in CATALOG)
+        rival = registry.load(MODEL, champion.version).scorer.decision_function(features)
+        both = both.with_columns(log_odds_right=pl.Series(rival))
+    else:
+        both = tested.join(_tested(registry, champion), on="application_id")
+    if both["bad"].n_unique() < 2:
         return None
-    tested = _tested(registry, challenger.version).join(rows, on="application_id")
-    known = tested.filter(pl.col("bad").is_not_null())
-    rival = registry.load(MODEL, champion.version).scorer
-    features = known.select(feature.name for feature in CATALOG)
-    risks = [scorer.decision_function(features) for scorer in (challenger.scorer, rival)]
-    return delong_test(known["bad"].to_numpy(), *risks)
+    return delong_test(*(both[name].to_numpy() for name in ("bad", "log_odds", "log_odds_right")))
 
 
 def _golden(registry: Registry, version: ModelVersion, rows: pl.DataFrame) -> pl.DataFrame:

@@ -40,6 +40,7 @@ def run(
 
 def _settle_prefect(home: Path) -> None:
     """Prefect reads its settings from the environment when it is imported: keep it local, quiet."""
+    home.mkdir(parents=True, exist_ok=True)
     os.environ.update(
         PREFECT_HOME=str(home.resolve()),
         PREFECT_SERVER_ANALYTICS_ENABLED="false",

@@ -1,8 +1,8 @@
 """The read side of the store: the records of one business, of a bucket, or a whole table.
 
-The store is immutable Parquet files and one ``manifest.json`` that names them; ``pipelines.intake.store``
-writes it. A ``Records`` object answers from one manifest until ``refresh`` finds a newer one, so
-what it reads is always one whole state of the store.
+The store is immutable Parquet files and one ``manifest.json`` that names them, written by
+``pipelines.intake.store``. A ``Records`` object answers from one manifest until ``refresh`` finds
+a newer one, so what it reads is always one whole state of the store.
 """
 
 import hashlib

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from features.catalog import CATALOG
+from models.gate import Limits
 from pipelines.intake.ingest import IngestSummary, ingest
 from pipelines.learn import Learnt
 from pipelines.promote import Promoted, promote
@@ -17,6 +18,7 @@ from pipelines.world import make_province
 
 BUSINESSES = 5_000
 SEED = 11
+FEW_BADS = Limits(bads=5, auc=0.3, calibration_error=0.1)  # so small a book cannot show more
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def travel(root: Path) -> Travelled:
     ingested = ingest(paths.feeds, paths.store, paths.quarantine)
     tabulate(paths.store, paths.features, CATALOG)
     learnt = train(paths, seed=SEED)
-    promoted = promote(paths)
+    promoted = promote(paths, limits=FEW_BADS)
     return Travelled(paths, ingested, learnt, promoted, score(paths, table=paths.features))
 
 

@@ -1,0 +1,161 @@
+"""The decision: pure, the same for a request, a batch, a back-test and a replay."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+import msgspec
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from features.build import BUSINESS_ZONE
+from features.definition import Feature
+from serving.adverse import AdverseReason, Spoken, adverse_reasons
+from serving.policy import Outcome, Policy
+from serving.sources import Dates
+from serving.verdict import Ages, Fired, Row, judge
+
+_ZONE = ZoneInfo(BUSINESS_ZONE)
+
+
+class RowScorer(Protocol):
+    """What a decision needs of ``models.Scorer``."""
+
+    @property
+    def base_(self) -> float: ...  # noqa: D102
+    @property
+    def names_(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def points(self) -> Any: ...  # noqa: D102
+    def encode_row(self, values: Mapping[str, Any]) -> NDArray[Any]: ...  # noqa: D102
+    def explain_row(self, row: NDArray[Any]) -> NDArray[Any]: ...  # noqa: D102
+
+
+class Application(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked for. ``amount`` is in yuan; ``applied_at`` is in UTC."""
+
+    application_id: str
+    business_id: str
+    revision: int
+    amount: int
+    term_months: int
+    purpose: str
+    repayment: str
+    applied_at: datetime
+
+    @property
+    def applied_on(self) -> date:
+        """The day in the business's time zone."""
+        return self.applied_at.astimezone(_ZONE).date()
+
+
+class Model(msgspec.Struct, frozen=True):
+    """Which model spoke: its registered name and version, its features' and its bundle's hash."""
+
+    name: str
+    version: str
+    fingerprint: str
+    bundle: str
+
+
+class PolicyVersion(msgspec.Struct, frozen=True):
+    """Which policy decided: its version and the SHA-256 of its file."""
+
+    version: str
+    sha256: str
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision in full precision. ``limit`` is in yuan, ``score`` in points."""
+
+    decision_id: str
+    application_id: str
+    revision: int
+    outcome: Outcome
+    probability_of_default: float
+    score: float
+    grade: str
+    limit: int
+    reasons: tuple[AdverseReason, ...]
+    rules: tuple[Fired, ...]
+    model: Model
+    policy: PolicyVersion
+    decided_at: datetime
+    features_as_of: dict[str, date | None]
+
+
+def decide(
+    application: Application,
+    row: Row,
+    scorer: RowScorer,
+    policy: Policy,
+    *,
+    features: Sequence[Feature],
+    neutral: Mapping[str, float],
+    sources: Dates,
+    model: Model,
+    policy_version: PolicyVersion,
+    decided_at: datetime,
+    decision_id: str,
+) -> Decision:
+    """Score an application and decide it under the policy; nothing else is looked at.
+
+    Args:
+        application: what is asked for.
+        row: feature values by name; None is unknown.
+        scorer: the fitted scorer.
+        policy: grades, limit and rules.
+        features: the scorer's features, for reasons and departments.
+        neutral: contribution of each feature for an applicant approved at the cut-off; harm is
+            counted against it.
+        sources: newest day known of each table, up to the application's day.
+        model: named in the answer.
+        policy_version: named in the answer.
+        decided_at: moment of the decision, UTC.
+        decision_id: name of the decision.
+    """
+    contributions = scorer.explain_row(scorer.encode_row(row))
+    log_odds = float(scorer.base_ + contributions.sum())
+    probability = float(expit(log_odds))
+    ages = _ages(sources, application.applied_on)
+    verdict = judge(policy, row, probability, application.amount, ages)
+    is_approved = verdict.outcome == "approve"  # nothing to be told where nothing was refused
+    spoken = _spoken(features, scorer.names_, contributions, neutral)
+    return Decision(
+        decision_id=decision_id,
+        application_id=application.application_id,
+        revision=application.revision,
+        outcome=verdict.outcome,
+        probability_of_default=probability,
+        score=float(scorer.points.score(log_odds)),
+        grade=verdict.grade,
+        limit=verdict.limit,
+        reasons=() if is_approved else adverse_reasons(verdict.fired, spoken, row),
+        rules=verdict.fired,
+        model=model,
+        policy=policy_version,
+        decided_at=decided_at,
+        features_as_of=dict(sources),
+    )
+
+
+def _ages(sources: Dates, applied_on: date) -> Ages:
+    return {
+        table: None if known is None else (applied_on - known).days
+        for table, known in sources.items()
+    }
+
+
+def _spoken(
+    features: Sequence[Feature],
+    names: Sequence[str],
+    contributions: NDArray[Any],
+    neutral: Mapping[str, float],
+) -> list[Spoken]:
+    """What each feature adds beyond the neutral applicant."""
+    declared = {feature.name: feature for feature in features}
+    return [
+        Spoken(name, declared[name].reason, declared[name].department, float(added) - neutral[name])
+        for name, added in zip(names, contributions, strict=True)
+    ]

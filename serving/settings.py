@@ -1,0 +1,57 @@
+"""Where the service listens and what it reads: told once, at the start."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from features.errors import MicroloanError, UnknownName
+
+PREFIX = "MICROLOAN_SERVING_"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class BadSettings(MicroloanError):
+    """A setting that cannot be used."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Settings of the service; the defaults run it on a laptop."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    store: Path = Path("var/store")
+    bundles: Path = Path("var/bundles")
+    journal: Path = Path("var/journal/journal.db")
+    keys: Path = Path("var/keys.json")
+    workers: int = 2
+    waiting: int = 64
+    behind_tls_proxy: bool = False
+
+    def __post_init__(self) -> None:
+        if self.host not in LOOPBACK and not self.behind_tls_proxy:
+            raise BadSettings(
+                f"host is {self.host!r}; the service speaks plain HTTP and listens on this machine "
+                f"only. Hint: put a TLS proxy before it and set {PREFIX}BEHIND_TLS_PROXY=true."
+            )
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Settings from variables such as ``MICROLOAN_SERVING_PORT``; unknown ones are refused."""
+    given = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environment.items()
+        if name.startswith(PREFIX)
+    }
+    for name in given:
+        if name not in Settings.__struct_fields__:
+            known = (PREFIX + field.upper() for field in Settings.__struct_fields__)
+            raise UnknownName("setting", PREFIX + name.upper(), known)
+    try:
+        return msgspec.convert(given, Settings, strict=False, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        raise BadSettings(f"The environment holds a wrong {PREFIX}… setting: {error}.") from None
+
+
+def _path(kind: type, value: object) -> object:
+    return Path(str(value)) if issubclass(kind, Path) else value

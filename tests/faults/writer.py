@@ -1,0 +1,75 @@
+"""A process that writes to the real journal from several threads and notes what it was told.
+
+``python -m tests.faults.writer JOURNAL HISTORY MODE`` appends lines ``invoke n``, ``ok n``,
+``unknown n`` or ``refused n`` to HISTORY, which lies on another disk than JOURNAL. MODE is ``full``
+(as shipped) or a control that must lose: ``normal`` (synchronous=NORMAL) or ``early`` (told "ok"
+before the commit).
+"""
+
+import itertools
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from serving import database
+from serving.entries import Entry
+from serving.journal import Journal, NotRecorded, OutcomeUnknown
+
+THREADS = 8
+
+
+def entry(number: int) -> Entry:
+    """The entry that ``number`` stands for, the same in every process."""
+    return Entry(
+        kind="decision",
+        decision_id=f"dec_{number}",
+        application_id=f"A-{number}",
+        revision=0,
+        key_hash=f"key {number}".encode(),
+        fingerprint=b"fingerprint",
+        record=b'{"number": %d, "padding": "%s"}' % (number, b"x" * 2000),
+        response=b'{"number": %d}' % number,
+    )
+
+
+def main(path: Path, history: Path, mode: str) -> None:
+    """Write until killed."""
+    if mode == "normal":
+        database.PRAGMAS = {"journal_mode": "wal", "synchronous": 1}
+    descriptor = os.open(history, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    journal = Journal(path, on_failure=lambda _: threading.Timer(0.3, os._exit, [74]).start())
+    numbers = itertools.count(int(os.environ.get("FIRST", "0")))
+
+    def note(word: str, number: int) -> None:
+        os.write(descriptor, f"{word} {number}\n".encode())
+
+    def work() -> None:
+        for number in numbers:
+            note("invoke", number)
+            note(_append(journal, number, note if mode == "early" else None), number)
+
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(THREADS)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def _append(journal: Journal, number: int, note_early: Callable[[str, int], None] | None) -> str:
+    """What the journal says of the entry, in one word."""
+    try:
+        future = journal.append(entry(number))
+        if note_early:
+            note_early("ok", number)
+        future.result()
+    except OutcomeUnknown:
+        return "unknown"
+    except NotRecorded:
+        return "refused"
+    return "ok"
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])

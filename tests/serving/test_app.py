@@ -1,0 +1,243 @@
+"""What a caller sees: decisions, problems, headers, rights."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+import pytest
+from starlette.routing import Route
+
+from serving.app import Guarded, create_app
+from serving.keys import SCOPES, Keys, create_key, revoke_key
+from serving.replay import Record, replay
+from tests.pipelines.feeds import credit_code
+from tests.serving.conftest import NOW, Desk, post, request_of
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_sound_applicant_within_the_limit_is_approved(desk: Desk) -> None:
+    async with desk.client() as client:
+        response = await post(client, request_of(0))
+    body = response.json()
+    assert response.status_code == 201
+    assert response.headers["location"] == f"/v1/decisions/{body['decision_id']}"
+    assert (body["outcome"], body["rules"]) == ("approve", [])
+    assert body["limit"] >= 20_000
+    assert body["features_as_of"]["tax_returns"] == "2024-07-16"
+
+
+async def test_a_decision_is_read_back_byte_for_byte(desk: Desk) -> None:
+    async with desk.client() as client:
+        made = await post(client, request_of(0))
+        read = await client.get(made.headers["location"])
+    assert (read.status_code, read.content) == (200, made.content)
+
+
+async def test_an_unknown_business_is_referred_and_each_department_is_named(desk: Desk) -> None:
+    stranger = request_of(0, business_id=credit_code(999))
+    async with desk.client() as client:
+        body = (await post(client, stranger)).json()
+    assert body["outcome"] == "refer"
+    unseen = {reason["department"] for reason in body["reasons"] if reason["code"] == "R32"}
+    assert {"registry", "tax", "utility"} <= unseen
+
+
+async def test_a_frozen_store_refers_once_its_records_are_too_old(desk: Desk) -> None:
+    desk.now = NOW + timedelta(days=200)
+    async with desk.client() as client:
+        body = (await post(client, request_of(0))).json()
+    assert body["outcome"] == "refer"
+    assert {"tax_returns_stale", "linked_bills_stale"} <= {rule["rule"] for rule in body["rules"]}
+
+
+async def test_a_past_application_is_decided_on_what_was_known_then(desk: Desk) -> None:
+    asked = request_of(0, applied_at="2024-05-20T10:00:00+08:00")
+    async with desk.client() as client:
+        body = (await post(client, asked)).json()
+    assert body["features_as_of"]["tax_returns"] == "2024-05-16"
+
+
+async def test_every_record_can_be_replayed_to_the_same_bytes(desk: Desk) -> None:
+    async with desk.client() as client:
+        for number in range(8):
+            await post(client, request_of(number), key=f"key-000000000000000{number}")
+    for number in range(8):
+        stored = desk.service.journal.by_application(f"A-{number:06d}", 0)
+        assert stored is not None
+        decision, answered = replay(stored.record, desk.service.champion.bundle)
+        assert answered == stored.response
+        assert decision == msgspec.json.decode(stored.record, type=Record).decision
+
+
+async def test_the_answer_says_less_than_the_record(desk: Desk) -> None:
+    async with desk.client() as client:
+        body = (await post(client, request_of(0))).json()
+    stored = desk.service.journal.by_decision(body["decision_id"])
+    assert stored is not None
+    kept = msgspec.json.decode(stored.record, type=Record).decision
+    assert body["probability_of_default"] == round(kept.probability_of_default, 4)
+    assert body["probability_of_default"] != kept.probability_of_default
+
+
+EXPECTED_HEADERS = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "x-request-id": "request-1",
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/health/live"),
+        ("GET", "/v1/decisions/none"),
+        ("GET", "/nowhere"),
+        ("DELETE", "/v1/decisions"),
+        ("GET", "/docs"),
+        ("POST", "/v1/decisions"),
+    ],
+)
+async def test_every_response_carries_the_strict_headers(
+    desk: Desk, method: str, path: str
+) -> None:
+    async with desk.client() as client:
+        response = await client.request(method, path)
+    assert EXPECTED_HEADERS.items() <= dict(response.headers).items()
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert "server" not in response.headers
+
+
+async def test_problems_are_documents_with_a_code_and_what_is_known(desk: Desk) -> None:
+    async with desk.client() as client:
+        response = await client.get("/v1/decisions/none")
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert (body["status"], body["code"], body["decided"]) == (404, "not-found", False)
+    assert body["retry"] == {"safe": False, "same_key": False, "after_s": None}
+
+
+def _routes(desk: Desk) -> list[Route]:
+    envelope = create_app(
+        desk.service, Keys(desk.keys_path), clock=lambda: NOW, request_id=lambda: "1"
+    )
+    return list(envelope._app.routes)  # type: ignore[attr-defined]
+
+
+OPEN = {"/health/live", "/health/ready", "/docs", "/openapi.json"}
+
+
+async def test_every_route_declares_who_may_use_it(desk: Desk) -> None:
+    for route in _routes(desk):
+        assert isinstance(route.app, Guarded), route.path
+        assert (route.app.scopes is None) == (route.path in OPEN), route.path
+
+
+@pytest.mark.parametrize("kind", ["none", "bad", "expired", "revoked", "twice", *SCOPES])
+async def test_a_route_answers_only_whom_it_declares(desk: Desk, kind: str) -> None:
+    key = _key_of(desk, kind)
+    headers = [("authorization", f"Bearer {key}")] * (2 if kind == "twice" else 1)
+    async with desk.client() as client:
+        del client.headers["authorization"]
+        for route in _routes(desk):
+            method = "POST" if "POST" in (route.methods or ()) else "GET"
+            path = route.path.replace("{decision_id}", "none")
+            scopes = route.app.scopes  # type: ignore[attr-defined]
+            response = await client.request(method, path, headers=headers)
+            if scopes is None:
+                assert response.status_code == 200
+            elif kind not in SCOPES:
+                assert response.status_code == 401, path
+            elif kind not in scopes:
+                assert response.status_code == 403, path
+            else:
+                assert response.status_code not in (401, 403), path
+
+
+def _key_of(desk: Desk, kind: str) -> str:
+    path = desk.keys_path
+    if kind in SCOPES:
+        return create_key(path, kind, [kind], now=NOW)
+    if kind == "expired":
+        return create_key(path, kind, SCOPES, now=NOW - timedelta(days=400))
+    if kind == "revoked":
+        key = create_key(path, kind, SCOPES, now=NOW)
+        revoke_key(path, key.split("_")[1])
+        return key
+    return {"none": "", "bad": desk.key[:-1] + "!", "twice": desk.key}[kind]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/model/health/ready",
+        "/v1/decisions/health/live",
+        "/health/ready/../../v1/model",
+        "/health/live%2f..%2fv1%2fmodel",
+        "//v1/model",
+        "/V1/MODEL",
+        "/v1/model/",
+    ],
+)
+async def test_no_wording_of_a_path_gets_past_the_key(desk: Desk, path: str) -> None:
+    async with desk.client(key="mlk_none") as client:
+        response = await client.get(path, headers={"host": "x/?health", "x-forwarded-for": "::1"})
+    assert response.status_code in (401, 404)
+
+
+async def test_a_decision_of_another_organisation_does_not_exist(desk: Desk) -> None:
+    foreign = create_key(desk.keys_path, "other", ["officer"], now=NOW, organisation="other bank")
+    async with desk.client() as ours, desk.client(foreign) as theirs:
+        made = await post(ours, request_of(0))
+        read = await theirs.get(made.headers["location"])
+        unknown = await theirs.get("/v1/decisions/dec_000000000000000000000000")
+        taken = await post(theirs, request_of(0))
+    assert read.status_code == unknown.status_code == 404
+    assert read.json() | {"instance": ""} == unknown.json() | {"instance": ""}
+    assert (taken.status_code, "link" in taken.headers) == (409, False)
+
+
+async def test_a_stopping_service_is_not_ready_and_takes_nothing(
+    open_desk: Callable[..., Desk],
+) -> None:
+    desk = open_desk()
+    desk.service.is_draining = True
+    async with desk.client() as client:
+        ready, answer = await client.get("/health/ready"), await post(client, request_of(0))
+    assert (ready.status_code, ready.text) == (503, "false")
+    assert (answer.json()["code"], answer.json()["decided"]) == ("draining", False)
+    assert "retry-after" in answer.headers
+
+
+async def test_more_than_can_wait_is_refused_early(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(waiting=0)
+    async with desk.client() as client:
+        answer = await post(client, request_of(0))
+    assert (answer.status_code, answer.json()["code"]) == (503, "overloaded")
+    assert answer.headers["retry-after"] == "1"
+
+
+async def test_what_waited_beyond_its_deadline_is_dropped_before_it_is_decided(
+    open_desk: Callable[..., Desk],
+) -> None:
+    desk = open_desk(deadline_s=-1.0)
+    async with desk.client() as client:
+        answer = await post(client, request_of(0))
+        ids = desk.service.journal.by_application("A-000000", 0)
+    assert (answer.json()["code"], ids) == ("overloaded", None)
+
+
+async def test_a_store_or_bundle_that_breaks_leaves_the_service_deciding(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> bool:
+        raise OSError("the disk is away")
+
+    monkeypatch.setattr(desk.service.champion, "refresh", broken)
+    monkeypatch.setattr(desk.service.records, "refresh", broken)
+    desk.service.refresh()
+    async with desk.client() as client:
+        assert (await post(client, request_of(0))).status_code == 201

@@ -1,0 +1,62 @@
+"""The process around the service: what it contains, what it refuses, how it starts and stops."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from features.errors import MicroloanError
+from serving.settings import Settings, read_settings
+
+
+def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_nothing_of_mlflow_or_prefect_is_in_the_server() -> None:
+    program = (
+        "import sys, serving.server\n"
+        "rooms = {name.split('.')[0] for name in sys.modules}\n"
+        "print(sorted(rooms & {'mlflow', 'prefect', 'pipelines', 'fastapi', 'flask'}))"
+    )
+    assert run("-c", program).stdout.strip() == "[]"
+
+
+def test_settings_come_from_the_environment_once() -> None:
+    settings = read_settings({"MICROLOAN_SERVING_PORT": "9000", "HOME": "/root"})
+    assert (settings.port, settings.host) == (9000, "127.0.0.1")
+    assert read_settings({"MICROLOAN_SERVING_KEYS": "k.json"}).keys == Path("k.json")
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"MICROLOAN_SERVING_PROT": "1"}, "MICROLOAN_SERVING_PORT"),
+        ({"MICROLOAN_SERVING_PORT": "http"}, "port"),
+        ({"MICROLOAN_SERVING_HOST": "0.0.0.0"}, "TLS proxy"),
+    ],
+)
+def test_a_wrong_setting_is_refused_by_name(environment: dict[str, str], said: str) -> None:
+    with pytest.raises(MicroloanError, match=said):
+        read_settings(environment)
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        Settings().port = 1  # type: ignore[misc]
+
+
+def test_a_server_without_keys_says_what_to_do_without_a_traceback(tmp_path: Path) -> None:
+    environment = {"MICROLOAN_SERVING_KEYS": str(tmp_path / "none.json")}
+    done = run("-m", "serving.server", **environment)
+    assert done.returncode == 1
+    assert "microloan keys create" in done.stderr
+    assert "Traceback" not in done.stderr
