@@ -50,7 +50,7 @@ def fit_table(
     features, warnings = _usable(frame.drop(aside))
     if time is not None:
         frame = frame.with_columns(_days(frame[time]).alias(time))
-    frame = frame.select(dict.fromkeys([target, *([time] if time else []), *features]))
+    frame = frame.select(target, *([time] if time else []), *features)
     split = _divide(frame, target, time, gap_days, seed)
     return learn(
         Registry(paths.mlflow),

@@ -1,0 +1,74 @@
+"""Any flat table goes through the same training, and is warned of what it should not learn from."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from features.errors import MicroloanError
+from models.registry import Registry
+from pipelines.fit import fit_table
+from pipelines.settings import Var
+
+ROWS = 1_200
+
+
+def loans() -> pl.DataFrame:
+    """A book whose risk falls with income; `term` was written after the outcome."""
+    random = np.random.default_rng(3)
+    income = random.lognormal(10, 0.6, ROWS)
+    risk = 1 / (1 + np.exp(2.0 + 1.5 * (np.log(income) - 10)))
+    bad = random.random(ROWS) < risk
+    return pl.DataFrame(
+        {
+            "loan": [f"L{i}" for i in range(ROWS)],
+            "opened": [date(2020, 1, 1) + timedelta(days=i) for i in range(ROWS)],
+            "income": income,
+            "trade": random.choice(["shop", "cafe", "mill"], ROWS),
+            "term": np.where(bad, random.integers(1, 11, ROWS), 12),
+            "closed": [date(2024, 1, 1)] * ROWS,
+            "state": np.where(bad, "LOST", "PAID"),
+        }
+    )
+
+
+def test_a_leak_is_named_and_its_absence_leaves_an_honest_figure(tmp_path: Path) -> None:
+    table = tmp_path / "loans.csv"
+    loans().write_csv(table)
+    leaky = fit_table(
+        Var(tmp_path), table, target="state", bad="LOST", time="opened", id_column="loan"
+    )
+    assert any("'term' alone foretells default" in warning for warning in leaky.warnings)
+    assert any("'closed' is left out" in warning for warning in leaky.warnings)
+    honest = fit_table(
+        Var(tmp_path), table, target="state", bad="LOST", time="opened", drop=("term", "loan")
+    )
+    assert not any("foretells" in warning for warning in honest.warnings)
+    assert 0.6 < honest.auc_out_of_time < 0.9 < leaky.auc_out_of_time
+    assert [v.version for v in Registry(Var(tmp_path).mlflow).list_versions("loans")] == [1, 2]
+
+
+def test_without_a_time_a_random_quarter_is_the_test(tmp_path: Path) -> None:
+    table = tmp_path / "loans.parquet"
+    loans().drop("term", "opened").write_parquet(table)
+    fitted = fit_table(
+        Var(tmp_path), table, target="state", bad="LOST", id_column="loan", prior=0.05
+    )
+    assert [row["rows"] for row in fitted.rows] == [ROWS * 3 // 4, ROWS // 4]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rule"),
+    [
+        ("loans.csv", b"state,income\nPAID,1\nLOST,2\n", "holds LOST, PAID"),
+        ("loans.parquet", b"not parquet", "cannot be read as .parquet"),
+    ],
+)
+def test_a_table_that_cannot_be_learnt_from_is_told_by_its_rule(
+    name: str, content: bytes, rule: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(MicroloanError, match=rule):
+        fit_table(Var(tmp_path), tmp_path / name, target="state")
