@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models.scorer import Scorer
 
 _MOST_ROWS = 20_000
+_MOST_ROWS_BY_TREE = 500  # where a row is explained tree by tree, in milliseconds
 _BINS = 20
 _LEVELS = 12
 
@@ -40,8 +41,9 @@ def shapes(
     Numbers are shown over bins of equal size, text by its commonest levels. What two features add
     together is split between them as `Scorer.explain` says.
     """
+    most = _MOST_ROWS if scorer.fitted_.form == "pairs" else _MOST_ROWS_BY_TREE
     places = np.unique(
-        np.linspace(0, features.height - 1, min(features.height, _MOST_ROWS)).astype(np.intp)
+        np.linspace(0, features.height - 1, min(features.height, most)).astype(np.intp)
     )
     rows = features[places]
     parts = scorer.explain(rows)

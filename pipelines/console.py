@@ -18,7 +18,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-people = Console(stderr=True)
+# a log file has no width of its own; eighty columns would break every table
+people = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
 
 
 @contextmanager
