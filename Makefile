@@ -2,6 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 SEED ?= 0
+PORT ?= 8000
 BUSINESSES ?= 20000
 MONTHS ?= 48
 
@@ -26,7 +27,7 @@ help:  ## list the targets
 	@touch $@
 
 run: .venv/installed  ## the whole path on a made-up province, then the service on 127.0.0.1:8000
-	$(BIN)/microloan run --businesses $(BUSINESSES) --months $(MONTHS) --seed $(SEED)
+	$(BIN)/microloan run --businesses $(BUSINESSES) --months $(MONTHS) --seed $(SEED) --port $(PORT)
 
 demo: .venv/installed  ## the same, but exit after one served decision
 	$(BIN)/microloan run --businesses $(BUSINESSES) --months $(MONTHS) --seed $(SEED) --once

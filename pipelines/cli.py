@@ -4,12 +4,14 @@ People read stderr; `--json` prints one object with the figures on stdout. Exit 
 mistake of the user's told in one sentence, 2 wrong usage.
 """
 
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -21,6 +23,7 @@ app = App(
     name="microloan",
     help="Credit scoring of small businesses from government data, each fact as it was known.",
     help_format="plaintext",
+    version=version("microloan"),
 )
 
 
@@ -105,6 +108,9 @@ def ingest(
         summary = take_in(delivery or paths.feeds, paths.store, paths.quarantine, progress=report)
     rows = [{"table": name, **asdict(counts)} for name, counts in summary.tables.items()]
     console.table("Rows by table", rows)
+    if summary.quarantine:
+        found = {name: str(path) for name, path in summary.quarantine.items()}
+        console.table("Quarantine: file, row, rule, column and value of each broken row", found)
     common.tell(f"Store in {paths.store}", summary)
 
 
@@ -257,6 +263,7 @@ def fit(
     id: str | None = None,  # noqa: A002  # --id is what people will type
     prior: float | None = None,
     gap_days: int = 0,
+    form: Literal["auto", "pairs", "free", "deep"] = "auto",
     seed: int = 0,
     common: Common = DEFAULT,
 ) -> None:
@@ -270,7 +277,7 @@ def fit(
         Its value that means default; not needed where it is 0/1 or true/false.
     time
         Column of the application's time; the newest quarter is then the test. Without it the
-        figures are cross-validated.
+        test is a random quarter.
     drop
         Columns never to be used, separated by commas.
     id
@@ -279,6 +286,8 @@ def fit(
         True share of defaults, where the table is a case-control sample.
     gap_days
         Days before the test that nothing is learnt from, for outcomes known late.
+    form
+        Form of the trees: auto tries three; pairs is the fastest and explains exactly.
     seed
         Seed of folds and trees.
     """
@@ -295,6 +304,7 @@ def fit(
             id_column=id,
             prior=prior,
             gap_days=gap_days,
+            form=form,
             seed=seed,
             progress=report,
         )
@@ -306,6 +316,7 @@ def fit(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     try:
         app(arguments, exit_on_error=False)
     except CycloptsError:

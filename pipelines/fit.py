@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Literal
 
 import polars as pl
 
@@ -29,17 +30,21 @@ def fit_table(
     id_column: str | None = None,
     prior: float | None = None,
     gap_days: int = 0,
+    form: Literal["auto", "pairs", "free", "deep"] = "auto",
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Learnt:
     """Fit, validate and register a scorer on ``table`` (Parquet or CSV).
 
     With ``time`` the newest quarter is the test, else a random quarter. ``prior`` is the true share
-    of defaults of a case-control sample: rows are then weighted to it.
+    of defaults of a case-control sample: rows are then weighted to it. ``form`` is the scorer's:
+    "auto" tries three forms of trees, "pairs" is the fastest and explains exactly.
 
     Raises:
         MicroloanError: the file, a column or the target's values are not what the rule asks for.
     """
+    if prior is not None and not 0 < prior < 1:
+        raise MicroloanError(f"--prior is {prior}; it is a share between 0 and 1, as 0.176.")
     frame = read_table(table)
     for name in (target, time, id_column, *drop):
         if name is not None and name not in frame.columns:
@@ -52,11 +57,12 @@ def fit_table(
         frame = frame.with_columns(_days(frame[time]).alias(time))
     frame = frame.select(target, *([time] if time else []), *features)
     split = _divide(frame, target, time, gap_days, seed)
+    weights = _weights(frame[target], prior) if prior else None
     return learn(
         Registry(paths.mlflow),
-        Scorer(random_state=seed),
-        _part(split.train, features, target, time, prior),
-        _part(split.test, features, target, time, prior),
+        Scorer(form=form, random_state=seed),
+        _part(split.train, features, target, time, weights),
+        _part(split.test, features, target, time, weights),
         name=table.stem,
         fingerprint=_fingerprint(frame.select(features)),
         fingerprints={"table": hashlib.sha256(table.read_bytes()).hexdigest()},
@@ -152,23 +158,26 @@ def _divide(frame: pl.DataFrame, target: str, time: str | None, gap_days: int, s
 
 
 def _part(
-    rows: pl.DataFrame, features: list[str], target: str, time: str | None, prior: float | None
+    rows: pl.DataFrame,
+    features: list[str],
+    target: str,
+    time: str | None,
+    weights: tuple[float, float] | None,
 ) -> Part:
     bad = rows[target]
     return Part(
         features=rows.select(features),
         bad=bad.cast(pl.Float64),
         applied_on=rows[time] if time else None,
-        weight=_weights(bad, prior) if prior else None,
+        weight=bad.replace_strict([0, 1], weights, return_dtype=pl.Float64) if weights else None,
     )
 
 
-def _weights(bad: pl.Series, prior: float) -> pl.Series:
-    """Weights that give defaults their true share; their mean is 1."""
+def _weights(bad: pl.Series, prior: float) -> tuple[float, float]:
+    """Weights of a good and a bad row that give defaults their true share of the whole table."""
     share = bad.mean()
     assert isinstance(share, float)
-    risky, sound = prior / share, (1 - prior) / (1 - share)
-    return pl.select(pl.when(bad == 1).then(risky).otherwise(sound)).to_series()
+    return (1 - prior) / (1 - share), prior / share
 
 
 def _fingerprint(features: pl.DataFrame) -> str:

@@ -20,12 +20,13 @@ def run(
     Returns the figures of every step, the seconds of the work, and with ``once`` the decision.
     """
     began = time.monotonic()
+    served = settings(paths, port=free_port() if once else port)  # before the work, not after it
     _settle_prefect(paths.prefect)
     from pipelines.flow import whole_path
 
     steps = whole_path(paths, businesses, months, seed)
+    _stop_prefect()
     figures: dict[str, Any] = {name: asdict(step) for name, step in steps.items()}
-    served = settings(paths, port=free_port() if once else port)
     invitation = invite(paths, f"http://{served.host}:{served.port}", new_key(paths))
     with running(served) as process:
         figures["seconds"] = time.monotonic() - began
@@ -52,6 +53,14 @@ def _settle_prefect(home: Path) -> None:
     )
 
 
+def _stop_prefect() -> None:
+    """End Prefect's temporary server with its flow; it would listen until this process ends."""
+    from prefect.server.api.server import SubprocessASGIServer
+
+    for server in list(SubprocessASGIServer._instances.values()):  # noqa: SLF001  # no public way
+        server.stop()
+
+
 def free_port() -> int:
     """A port of the loopback interface that nobody listens on."""
     with socket.socket() as probe:
@@ -74,4 +83,5 @@ def _tell(invitation: Invitation, paths: Var, seconds: float) -> None:
     say(f"Report       {paths.plots / 'report.html'}")
     say(f"Plot         {paths.plots / 'summary.png'}")
     database = paths.mlflow / "mlflow.db"
-    say(f"Runs         .venv/bin/mlflow ui --backend-store-uri sqlite:///{database}")
+    runs = f".venv/bin/mlflow ui --host 127.0.0.1 --backend-store-uri sqlite:///{database}"
+    say(f"Runs         {runs}", soft_wrap=True)

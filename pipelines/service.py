@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -46,7 +47,12 @@ class Invitation:
 
 
 def settings(paths: Var, *, host: str = "127.0.0.1", port: int = 8000) -> Settings:
-    """The service's settings for the folders of ``paths``."""
+    """The service's settings for the folders of ``paths``.
+
+    Raises:
+        MicroloanError: nobody can listen on that port.
+    """
+    _demand_free(host, port)
     return Settings(
         host=host,
         port=port,
@@ -122,6 +128,17 @@ def stop_at_interrupt(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
     except KeyboardInterrupt:
         process.wait(timeout=30)
+
+
+def _demand_free(host: str, port: int) -> None:
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except (OSError, OverflowError) as error:
+        raise MicroloanError(
+            f"Nobody can listen on {host}:{port} ({error}). Hint: name another port with --port."
+        ) from None
 
 
 def _await_ready(process: "subprocess.Popen[bytes]", url: str) -> None:

@@ -120,7 +120,8 @@ def decide(
     probability = float(expit(log_odds))
     ages = _ages(sources, application.applied_on)
     verdict = judge(policy, row, probability, application.amount, ages)
-    is_approved = verdict.outcome == "approve"  # nothing to be told where nothing was refused
+    # an approval tells only why less is lent than was asked for
+    is_approved = verdict.outcome == "approve"
     spoken = _spoken(features, scorer.names_, contributions, neutral)
     return Decision(
         decision_id=decision_id,
@@ -131,7 +132,7 @@ def decide(
         score=float(scorer.points.score(log_odds)),
         grade=verdict.grade,
         limit=verdict.limit,
-        reasons=() if is_approved else adverse_reasons(verdict.fired, spoken, row),
+        reasons=adverse_reasons(verdict.fired, [] if is_approved else spoken, row),
         rules=verdict.fired,
         model=model,
         policy=policy_version,

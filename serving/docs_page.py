@@ -61,7 +61,7 @@ def _try(path: str, example: dict[str, Any]) -> str:
     command = (
         f"curl -s http://127.0.0.1:8000{path} \\\n"
         "  -H 'Authorization: Bearer '$KEY -H 'Content-Type: application/json' \\\n"
-        "  -H 'Idempotency-Key: '$(uuidgen) \\\n"
+        "  -H 'Idempotency-Key: '$(cat /proc/sys/kernel/random/uuid) \\\n"
         f"  -d '{json.dumps(example)}'"
     )
     return f"<pre>{escape(command)}</pre>"

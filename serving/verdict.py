@@ -132,9 +132,11 @@ def _broken(policy: Policy, row: Row) -> list[Fired]:
 
 
 def _too_small(policy: Policy, grade: Grade, limit: int, amount: int) -> list[Fired]:
-    """The grade lends, but sales carry too little of what is asked for."""
-    is_short = grade.cap > 0 and limit < policy.limit.least_share * amount
-    return [Fired("limit_below_amount", "refer", "R14")] if is_short else []
+    """The grade lends, but sales carry less than is asked for: a counter-offer, or a talk."""
+    if grade.cap == 0 or limit >= amount:
+        return []
+    outcome: Outcome = "approve" if limit >= policy.limit.least_share * amount else "refer"
+    return [Fired("limit_below_amount", outcome, "R14")]
 
 
 def holds(condition: Condition, row: Row) -> bool:
