@@ -22,11 +22,14 @@ def run(
     began = time.monotonic()
     served = settings(paths, port=free_port() if once else port)  # before the work, not after it
     _settle_prefect(paths.prefect)
+    console.people.print("Starting the flow (Prefect makes its database first) …")
     from pipelines.flow import whole_path
 
     steps = whole_path(paths, businesses, months, seed)
     _stop_prefect()
     figures: dict[str, Any] = {name: asdict(step) for name, step in steps.items()}
+    console.table("Rows taken in", asdict(steps["ingest"].total))
+    console.table("Batch of the newest quarter", asdict(steps["batch"]))
     invitation = invite(paths, f"http://{served.host}:{served.port}", new_key(paths))
     with running(served) as process:
         figures["seconds"] = time.monotonic() - began
