@@ -13,8 +13,9 @@ from features.periods import YUAN
 from pipelines.settings import Var
 from pipelines.tabulate import read_features
 from serving.bundle import Bundle, read_champion
-from serving.decide import Application, Decision, decide
+from serving.decide import Application, Decision
 from serving.records import Records
+from serving.replay import decide_with
 from serving.rows import clean
 from serving.sources import sources_as_of
 
@@ -71,18 +72,13 @@ def _decide(
     names = [feature.name for feature in bundle.features]
     sources = sources_as_of(asked, tables)
     for row, dates in zip(asked.iter_rows(named=True), sources, strict=True):
-        yield decide(
+        yield decide_with(
+            bundle,
             _application(row),
             clean({name: row[name] for name in names}),
-            bundle.scorer,
-            bundle.policy,
-            features=bundle.features,
-            neutral=bundle.neutral,
-            sources=dates,
-            model=bundle.model,
-            policy_version=bundle.policy_version,
-            decided_at=row["applied_at"],
-            decision_id=f"batch-{row['application_id']}",
+            dates,
+            row["applied_at"],
+            f"batch-{row['application_id']}",
         )
 
 
