@@ -4,7 +4,7 @@ from datetime import date
 
 import polars as pl
 
-from models.outcomes import BAD_DAYS, WINDOW_MONTHS, label
+from models.outcomes import BAD_DAYS, WINDOW_MONTHS, label, newest_versions
 
 # months on book that a PD speaks of: the month of the payout, then those of the window
 HORIZON_MONTHS = {repayment: months + 1 for repayment, months in WINDOW_MONTHS.items()}
@@ -55,9 +55,7 @@ def months_at_risk(
 def _known(repayments: pl.DataFrame, as_of: date) -> pl.DataFrame:
     """The newest version of each loan's month known by ``as_of``, and the book's newest month."""
     return (
-        repayments.filter(pl.col("known_on") <= as_of)
-        .sort("known_on", maintain_order=True)
-        .unique(["application_id", "period"], keep="last")
+        newest_versions(repayments, ["application_id", "period"], as_of)
         .select("application_id", "worst_days_past_due", "state", period=_number("period"))
         .with_columns(newest=pl.col("period").max())
     )

@@ -51,7 +51,7 @@ def label(applications: pl.DataFrame, repayments: pl.DataFrame, as_of: date) -> 
 def _loans(applications: pl.DataFrame, as_of: date) -> pl.DataFrame:
     window = pl.col("repayment").cast(pl.String).replace_strict(WINDOW_MONTHS)
     return (
-        _newest(applications, ["application_id"], as_of)
+        newest_versions(applications, ["application_id"], as_of)
         .filter(pl.col("granted_on") <= as_of)
         .with_columns(
             applied_on=pl.col("applied_at").dt.convert_time_zone("Asia/Shanghai").dt.date(),
@@ -62,13 +62,13 @@ def _loans(applications: pl.DataFrame, as_of: date) -> pl.DataFrame:
 
 
 def _months(repayments: pl.DataFrame, as_of: date) -> pl.DataFrame:
-    months = _newest(repayments, ["application_id", "period"], as_of)
+    months = newest_versions(repayments, ["application_id", "period"], as_of)
     return months.select(
         "application_id", "period", "worst_days_past_due", pl.col("state").cast(pl.String)
     )
 
 
-def _newest(table: pl.DataFrame, key: list[str], as_of: date) -> pl.DataFrame:
+def newest_versions(table: pl.DataFrame, key: list[str], as_of: date) -> pl.DataFrame:
     """Of the versions of one key known by ``as_of``, the one known last."""
     known = table.filter(pl.col("known_on") <= as_of)
     return known.sort("known_on", maintain_order=True).unique(key, keep="last")

@@ -92,10 +92,5 @@ class Sample:
         return len(self.probability)
 
 
-def _rows_of(rows: NDArray[np.intp], columns: dict[str, Any]) -> dict[str, Any]:
-    """Some rows of those columns that are there."""
-    return {name: np.asarray(all_)[rows] for name, all_ in columns.items() if all_ is not None}
-
-
 def _vector(values: Any) -> Vector | None:
     return None if values is None else np.asarray(values, dtype=np.float64)

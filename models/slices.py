@@ -1,6 +1,7 @@
 """The out-of-time sample month by month and segment by segment."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -68,23 +69,36 @@ def _same(sample: Sample, attribute: str, value: str) -> Sample | None:
 
 
 def _slice(attribute: str, value: str, then: Sample | None, rows: Sample) -> Slice:
-    expected = float(np.average(rows.probability, weights=rows.weight))
-    observed = float(np.average(rows.bad, weights=rows.weight))
-    effective = rows.effective_rows
-    low, high = jeffreys_interval(observed * effective, effective)
+    level = level_of(rows)
     return Slice(
         attribute=attribute,
         value=value,
         rows=len(rows),
         bads=int(rows.bad.sum()),
         auc=auc_interval(rows.bad, rows.probability, rows.weight),
-        expected=expected,
-        observed=observed,
-        low=low,
-        high=high,
         score_index=None if then is None else score_index(then, rows),
-        light=light(expected, observed, observed * effective, effective),
+        **level._asdict(),
     )
+
+
+class Level(NamedTuple):
+    """Mean probability and bad rate of rows, bounds of the latter at 95 %, and how they agree."""
+
+    expected: float
+    observed: float
+    low: float
+    high: float
+    light: Light
+
+
+def level_of(rows: Sample) -> Level:
+    """Whether a sample's probabilities lie at the height of its outcomes."""
+    expected = float(np.average(rows.probability, weights=rows.weight))
+    observed = float(np.average(rows.bad, weights=rows.weight))
+    effective = rows.effective_rows
+    bads = observed * effective
+    low, high = jeffreys_interval(bads, effective)
+    return Level(expected, observed, low, high, light(expected, observed, bads, effective))
 
 
 def score_index(then: Sample, now: Sample) -> float:

@@ -13,8 +13,6 @@ from models.bands import (
     deciles,
     grades,
     hosmer_lemeshow,
-    jeffreys_interval,
-    light,
 )
 from models.behaviour import Faithfulness, Violation, faithfulness, survives_saving, violations
 from models.discrimination import (
@@ -28,7 +26,7 @@ from models.leaks import suspicious_columns
 from models.samples import Sample
 from models.scorer import Scorer
 from models.shapes import Shape, shapes
-from models.slices import Slice, months, score_index, segments
+from models.slices import Slice, level_of, months, score_index, segments
 from models.stability import Drift, drift
 from models.truth import Truth, against_truth
 
@@ -199,18 +197,11 @@ def _window(sample: Sample) -> Window:
 def _calibration(sample: Sample, scale: Sequence[tuple[str, float]]) -> Calibration:
     columns = sample.bad, sample.probability, sample.weight
     table = deciles(*columns)
-    expected = float(np.average(sample.probability, weights=sample.weight))
-    observed = float(np.average(sample.bad, weights=sample.weight))
-    rows = sample.effective_rows
-    low, high = jeffreys_interval(observed * rows, rows)
+    level = level_of(sample)
     return Calibration(
-        expected=expected,
-        observed=observed,
-        low=low,
-        high=high,
-        ratio=observed / expected,
+        **level._asdict(),
+        ratio=level.observed / level.expected,
         error=metrics.expected_calibration_error(*columns),
-        light=light(expected, observed, observed * rows, rows),
         deciles=table,
         grades=grades(scale, *columns),
         test=hosmer_lemeshow(table),

@@ -25,7 +25,6 @@ class Quarantine:
 
     def __init__(self, name: str, staging: Path) -> None:
         self.name = f"{name}.jsonl"
-        self._staging = staging
         self._gathered = staging / self.name
 
     def add(self, file: str, rows: Iterable[BrokenRow]) -> None:

@@ -27,7 +27,6 @@ DRAWN, SAVED = 0.10, 0.165  # of the gap to the cash the owner wants, above and 
 DEFER_SHARE = 0.40
 RENEW_SHARE = 0.50
 RENEWED_FOR = 6  # months
-GUARANTEED = 0.25
 
 
 @dataclass

@@ -40,11 +40,6 @@ def month_index(text: str) -> int:
     return int(year) * 12 + int(month) - 1
 
 
-def month_name(month: int) -> str:
-    """The month as 2025-12."""
-    return f"{month // 12:04d}-{month % 12 + 1:02d}"
-
-
 def first_day(month: Ints | int) -> Ints:
     """Days since 1970-01-01 of the first day of each month."""
     months = (np.asarray(month, dtype=np.int64) - EPOCH).astype("datetime64[M]")
