@@ -1,0 +1,83 @@
+"""Commands over data: make a province, take in feeds, compute features."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pipelines import console
+from pipelines.cli.root import DEFAULT, Common, app
+
+
+@app.command(help_epilogue="Example: microloan world --businesses 2000 --months 48 --seed 7")
+def world(
+    *,
+    businesses: int = 20_000,
+    months: int = 48,
+    seed: int = 0,
+    workers: int = 1,
+    common: Common = DEFAULT,
+) -> None:
+    """Make a province: synthetic businesses, what departments saw of them, and the truth.
+
+    Parameters
+    ----------
+    businesses
+        How many businesses.
+    months
+        Months of the loan book.
+    seed
+        Same seed, same bytes.
+    workers
+        Processes; the result does not depend on it.
+    """
+    from pipelines.world import make_province
+
+    paths = common.paths
+    with console.progress("province") as report:
+        made = make_province(
+            paths.province,
+            businesses=businesses,
+            months=months,
+            seed=seed,
+            workers=workers,
+            progress=report,
+        )
+    common.tell(f"Province in {paths.province}", made)
+
+
+@app.command(help_epilogue="Example: microloan ingest var/province/feeds")
+def ingest(
+    delivery: Annotated[Path | None, Parameter(help="Folder of CSV or Parquet feeds.")] = None,
+    /,
+    *,
+    common: Common = DEFAULT,
+) -> None:
+    """Check delivered feeds row by row; store the good, quarantine the bad.
+
+    Without a folder, the made-up province's feeds are taken.
+    """
+    from pipelines.intake.ingest import ingest as take_in
+
+    paths = common.paths
+    with console.progress("ingest") as report:
+        summary = take_in(delivery or paths.feeds, paths.store, paths.quarantine, progress=report)
+    rows = [{"table": name, **asdict(counts)} for name, counts in summary.tables.items()]
+    console.table("Rows by table", rows)
+    if summary.quarantine:
+        found = {name: str(path) for name, path in summary.quarantine.items()}
+        console.table("Quarantine: file, row, rule, column and value of each broken row", found)
+    common.tell(f"Store in {paths.store}", summary)
+
+
+@app.command(help_epilogue="Example: microloan features")
+def features(*, common: Common = DEFAULT) -> None:
+    """Compute the features of every application as known at its moment."""
+    from features.catalog import CATALOG
+    from pipelines.tabulate import tabulate
+
+    paths = common.paths
+    with console.progress("features") as report:
+        summary = tabulate(paths.store, paths.features, CATALOG, progress=report)
+    common.tell(f"Features in {paths.features}", summary)
