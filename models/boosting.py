@@ -1,8 +1,8 @@
 """The recipe: how many rounds, grown on which settings, averaged over how many seeds."""
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Literal
 
@@ -15,12 +15,27 @@ from models.trees import merge_models
 
 Vector = NDArray[np.float64]
 Form = Literal["pairs", "free", "deep"]
+Objective = Literal["binary", "poisson"]
 Encode = Callable[[Places, Places], tuple[Matrix, Matrix]]
 
 PATIENCE = 80
 MOST_ROUNDS = 4000
 FEW_ROWS, MANY_ROWS = 3_000, 30_000
 ROUNDS_WITHOUT_FOLDS = 100
+
+# what of LightGBM's parameters may be set otherwise; the rest keeps the promises of the scorer
+TUNABLE = (
+    "bagging_fraction",
+    "feature_fraction",
+    "lambda_l1",
+    "lambda_l2",
+    "learning_rate",
+    "max_bin",
+    "min_data_in_leaf",
+    "min_gain_to_split",
+    "num_leaves",
+    "path_smooth",
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +58,10 @@ SIZES: dict[Form, Size] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a fit fixes before it sees an outcome; `directions` is one of -1, 0, 1 a column."""
+    """What a fit fixes before it sees an outcome; `directions` is one of -1, 0, 1 a column.
+
+    `tuned` replaces the house settings of the same name.
+    """
 
     form: Form
     directions: tuple[int, ...]
@@ -52,12 +70,14 @@ class Recipe:
     random_state: int
     threads: int
     learning_rate: float
+    objective: Objective = "binary"
+    tuned: Mapping[str, float] = field(default_factory=dict)
 
     def settings(self, rows: int, seed: int) -> dict[str, Any]:
         """LightGBM's parameters for so many rows."""
         columns, size = len(self.directions), SIZES[self.form]
         return {
-            "objective": "binary",
+            "objective": self.objective,
             "learning_rate": self.learning_rate,
             "num_leaves": size.num_leaves,
             "min_data_in_leaf": int(np.clip(rows / 150, size.least_rows, 40 * size.least_rows)),
@@ -73,6 +93,7 @@ class Recipe:
             "force_row_wise": True,
             "verbosity": -1,
             **self._constraints(columns),
+            **self.tuned,
         }
 
     def _constraints(self, columns: int) -> dict[str, Any]:
@@ -93,18 +114,25 @@ def learning_rate(rows: int) -> float:
     return 0.02 if rows < FEW_ROWS else 0.03 if rows < MANY_ROWS else 0.05
 
 
-def choose_rounds(
-    recipe: Recipe, folds: Sequence[Fold], encode: Encode, bad: Vector, weight: Vector
-) -> tuple[int, Vector]:
-    """The number of rounds, and each row's mean out-of-fold log-odds (NaN if in no fold).
+def loss(objective: Objective, target: Vector, raw: Vector) -> Vector:
+    """Cross-entropy of flags, or Poisson deviance of rates up to a constant, by row."""
+    if objective == "poisson":
+        return np.asarray(np.exp(raw) - target * raw)
+    return np.asarray(np.logaddexp(0, (1 - 2 * target) * raw))
 
-    All folds grow together and stop when their mean log loss has not improved for `PATIENCE`
+
+def choose_rounds(
+    recipe: Recipe, folds: Sequence[Fold], encode: Encode, target: Vector, weight: Vector
+) -> tuple[int, Vector]:
+    """The number of rounds, and each row's mean out-of-fold raw score (NaN if in no fold).
+
+    All folds grow together and stop when their mean loss has not improved for `PATIENCE`
     rounds; the whole data bear 1.15 times the best, having more rows than any fold.
     """
-    grown = _grown_on_folds(recipe, folds, encode, bad, weight)
+    grown = _grown_on_folds(recipe, folds, encode, target, weight)
     best = _grow_together([booster for booster, _ in grown])
     rounds = max(1, round(1.15 * best))
-    return rounds, _out_of_fold(grown, folds, rounds, len(bad))
+    return rounds, _out_of_fold(grown, folds, rounds, len(target))
 
 
 def out_of_fold(
@@ -112,27 +140,27 @@ def out_of_fold(
     rounds: int,
     folds: Sequence[Fold],
     encode: Encode,
-    bad: Vector,
+    target: Vector,
     weight: Vector,
 ) -> Vector:
-    """Each row's mean log-odds from boosters of other folds, grown for so many rounds."""
-    grown = _grown_on_folds(recipe, folds, encode, bad, weight)
+    """Each row's mean raw score from boosters of other folds, grown for so many rounds."""
+    grown = _grown_on_folds(recipe, folds, encode, target, weight)
     for booster, _ in grown:
         _grow_for(booster, rounds)
-    return _out_of_fold(grown, folds, rounds, len(bad))
+    return _out_of_fold(grown, folds, rounds, len(target))
 
 
 def _grown_on_folds(
-    recipe: Recipe, folds: Sequence[Fold], encode: Encode, bad: Vector, weight: Vector
+    recipe: Recipe, folds: Sequence[Fold], encode: Encode, target: Vector, weight: Vector
 ) -> list[tuple[Any, Matrix]]:
     """For each fold a booster about to grow on its one side, and the matrix of the other."""
     grown = []
     for number, (train, valid) in enumerate(folds):
         settings = recipe.settings(len(train), number)
         seen, unseen = encode(train, valid)
-        data = _dataset(settings, seen, bad[train], weight[train])
+        data = _dataset(settings, seen, target[train], weight[train])
         booster = _booster(settings, data)
-        judged = data.create_valid(unseen, bad[valid], weight=weight[valid], params=settings)
+        judged = data.create_valid(unseen, target[valid], weight=weight[valid], params=settings)
         booster.add_valid(judged, "valid")
         grown.append((booster, unseen))
     return grown
@@ -163,13 +191,18 @@ def _grow_together(boosters: Sequence[Any]) -> int:
 
 
 def grow(
-    recipe: Recipe, rounds: int, matrix: Matrix, bad: Vector, weight: Vector, names: Sequence[str]
+    recipe: Recipe,
+    rounds: int,
+    matrix: Matrix,
+    target: Vector,
+    weight: Vector,
+    names: Sequence[str],
 ) -> tuple[str, list[Any]]:
     """The text of one model whose score is the mean over seeds, and the boosters behind it."""
-    data = _dataset(recipe.settings(len(bad), 0), matrix, bad, weight, _plain(names))
+    data = _dataset(recipe.settings(len(target), 0), matrix, target, weight, _plain(names))
     boosters = []
     for seed in range(recipe.seeds):
-        booster = _booster(recipe.settings(len(bad), seed), data)
+        booster = _booster(recipe.settings(len(target), seed), data)
         _grow_for(booster, rounds)
         boosters.append(booster)
     return merge_models([booster.model_to_string() for booster in boosters]), boosters
@@ -195,8 +228,8 @@ def _booster(settings: dict[str, Any], data: Any) -> Any:
 
 
 def _dataset(
-    settings: dict[str, Any], matrix: Matrix, bad: Vector, weight: Vector, names: Any = "auto"
+    settings: dict[str, Any], matrix: Matrix, target: Vector, weight: Vector, names: Any = "auto"
 ) -> Any:
     import lightgbm
 
-    return lightgbm.Dataset(matrix, bad, weight=weight, feature_name=names, params=settings)
+    return lightgbm.Dataset(matrix, target, weight=weight, feature_name=names, params=settings)

@@ -36,12 +36,11 @@ def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return bits ^ (bits >> np.uint64(31))
 
 
-def random_folds(bad: Vector, groups: Places | None, seed: int, repeats: int = 1) -> Iterator[Fold]:
-    """Stratified thirds, each validated once a repeat; a group is never on both sides."""
+def random_folds(bad: NDArray[np.generic], groups: Places | None, seed: int) -> Iterator[Fold]:
+    """Stratified thirds, each validated once; a group is never on both sides."""
     kind = StratifiedKFold if groups is None else StratifiedGroupKFold
-    for repeat in range(repeats):
-        split = kind(FOLDS, shuffle=True, random_state=seed + repeat)
-        yield from split.split(np.zeros(len(bad)), bad, groups)
+    split = kind(FOLDS, shuffle=True, random_state=seed)
+    yield from split.split(np.zeros(len(bad)), bad, groups)
 
 
 def forward_folds(applied_on: Vector, groups: Places | None, blocks: int = FOLDS) -> Iterator[Fold]:

@@ -10,22 +10,26 @@ every PD up to the horizon follows from the one that scorer serves.
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.utils.validation import check_consistent_length
 
 from features.errors import UnknownName
 from models.calibration import Calibration, fit_calibration
 from models.columns import Columns, Matrix, one_column
-from models.exposure import Timing, Watch, calendar_factor, fit_timing
-from models.folds import Places, content_order
-from models.rates import ExposedRows, grow_rates, rate_slope
-from models.rows import UnfitRows
+from models.exposure import ShortHistory, Timing, Watch, calendar_factor, fit_timing
+from models.files import write_files
+from models.fitting import calibrated
+from models.folds import FOLDS, Places, content_order
+from models.growing import grow_recipe
+from models.rates import rate_slope
+from models.rows import Rows, UnfitRows
 from models.scorer import Scorer
 
 Vector = NDArray[np.float64]
@@ -84,7 +88,8 @@ def fit_hazard(
     """Learn the PD over `horizon_months` from loans as far as they were watched by `as_of`.
 
     Args:
-        scorer: Lends its parameters ("auto" is "pairs" here); it is not fitted itself.
+        scorer: Lends its parameters; it is not fitted itself. The one returned has `out_of_fold_`
+            where a loan was judged by trees that had not seen it.
         X: Features as known at the application, shape (loans, features).
         months_at_risk: Months on book seen, that of the payout and that of the default included.
             A repaid loan can no longer default and stays at risk, so that the PD is a share of all
@@ -116,18 +121,27 @@ def fit_hazard(
         horizon=horizon,
         newest=as_of.year * 12 + as_of.month - 2,
     )
-    rows = _exposed(X, watch, groups)
-    trees = grow_rates(scorer, rows)
-    slope = rate_slope(trees, rows) if scorer.calibrate else 1.0
-    risk = np.exp(slope * trees.log_rate)
-    timing = fit_timing(rows.watch, risk)
-    level = np.log(_level(risk, rows.watch, timing, calendar=calendar))
-    served = _in_log_odds(Calibration(slope, level), trees.log_rate, rows.watch.weight)
+    columns = Columns.of(X)
+    rows, watch = _exposed(columns, X, watch, groups)
+    recipes = [replace(one, objective="poisson") for one in scorer.recipes(columns, len(rows))]
+    grown = grow_recipe(recipes, columns, rows)
+    judged = ~np.isnan(grown.out_of_fold)
+    log_rate = np.where(judged, grown.out_of_fold, grown.in_sample())
+    slope = rate_slope(log_rate[judged], rows, judged) if scorer.calibrate else 1.0
+    risk = np.exp(slope * log_rate)
+    timing = fit_timing(watch, risk)
+    level = np.log(_level(risk, watch, timing, calendar=calendar))
+    served = _in_log_odds(Calibration(slope, level), log_rate, watch.weight)
+    bad_rate = float(np.average(expit(served(log_rate)), weights=watch.weight))
+    fitted = calibrated(grown, served, bad_rate, grown.out_of_fold)
+    hazard = Scorer.from_bytes(write_files(fitted, scorer.get_params(), np.array([0, 1])))
+    hazard.out_of_fold_ = np.full(len(months), np.nan)
+    hazard.out_of_fold_[rows.places] = fitted.out_of_fold
     shares = {
         name: tuple(row[1 : months + 1].tolist())
         for name, row, months in zip(names, timing.shares, horizon, strict=True)
     }
-    return Hazard(trees.scorer(scorer, served, rows), shares)
+    return Hazard(hazard, shares)
 
 
 def _strata(
@@ -159,9 +173,12 @@ def _weights(sample_weight: Any, loans: int) -> Vector:
     return weight * (len(weight) / math.fsum(weight))  # exact, so in any order the same
 
 
-def _exposed(X: Any, watch: Watch, groups: Any) -> ExposedRows:
-    """Loans that lived into an age of default, ordered by content: shuffled ones fit the same."""
-    columns = Columns.of(X)
+def _exposed(columns: Columns, X: Any, watch: Watch, groups: Any) -> tuple[Rows, Watch]:
+    """Loans that lived into an age of default, ordered by content: shuffled ones fit the same.
+
+    What is learnt is defaults over exposure; exposure as its weight makes it the offset of the
+    regression.
+    """
     codes = columns.matrix(X)
     group = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     facts = [watch.defaulted, watch.months, watch.started, watch.stratum]
@@ -169,7 +186,27 @@ def _exposed(X: Any, watch: Watch, groups: Any) -> ExposedRows:
     check_consistent_length(*keys, watch.weight)
     order = content_order([np.asarray(key, dtype=np.float64) for key in keys], tie=watch.weight)
     exposure = fit_timing(watch.at(order), np.ones(len(watch))).exposure(watch)
-    return ExposedRows(columns, codes, watch, exposure, group).at(order[exposure[order] > 0])
+    order = order[exposure[order] > 0]
+    watch, exposure = watch.at(order), exposure[order]
+    _demand_defaults(watch)
+    rows = Rows(
+        places=order,
+        codes=codes[order],
+        target=watch.defaulted / exposure,
+        weight=watch.weight * exposure,
+        applied_on=watch.started.astype(np.float64),
+        groups=None if group is None else group[order].astype(np.int64),
+    )
+    return rows, watch
+
+
+def _demand_defaults(watch: Watch) -> None:
+    defaults = int(watch.defaulted.sum())
+    if defaults < FOLDS:
+        raise ShortHistory(
+            f"{defaults} loans defaulted inside the horizon; at least {FOLDS} are needed. "
+            "Hint: give older loans."
+        )
 
 
 def _level(risk: Vector, watch: Watch, timing: Timing, *, calendar: bool) -> float:

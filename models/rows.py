@@ -22,20 +22,26 @@ class UnfitRows(MicroloanError, ValueError):
 
 @dataclass(frozen=True)
 class Rows:
-    """Codes of the columns, whether bad (1.0) or not, weights of mean one, and what folds need.
+    """Codes of the columns, what is to be learnt, its weights, and what folds need.
 
-    ``places`` is where each row stood in what was given.
+    ``target`` is 1.0 for default and 0.0 for none, or defaults over exposure. ``places`` is where
+    each row stood in what was given.
     """
 
     places: Places
     codes: Matrix
-    bad: Vector
+    target: Vector
     weight: Vector
     applied_on: Vector | None
     groups: Places | None
 
     def __len__(self) -> int:
-        return len(self.bad)
+        return len(self.target)
+
+    @property
+    def bad(self) -> NDArray[np.bool_]:
+        """Whether each row defaulted."""
+        return self.target > 0
 
     @property
     def fewest(self) -> int:
@@ -60,7 +66,7 @@ def training_rows(
     return Rows(
         places=order,
         codes=codes[order],
-        bad=bad[order],
+        target=bad[order],
         weight=weight[order] / weight[order].mean(),
         applied_on=None if days is None else days[order],
         groups=None if group is None else group[order].astype(np.int64),

@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 from features.errors import MicroloanError, UnknownName
-from models.boosting import Form, Recipe, learning_rate
+from models.boosting import TUNABLE, Form, Recipe, learning_rate
 from models.calibration import fit_calibration
 from models.columns import Columns, Matrix, frame_or_array
 from models.files import read_files, write_files
@@ -49,6 +49,8 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         base_points: Points at `base_odds`.
         base_odds: Good:bad odds at `base_points`.
         random_state: Seed of folds and boosters.
+        settings: Parameters of LightGBM in place of the house settings, those of
+            `models.boosting.TUNABLE`.
         n_jobs: Threads; None or -1 for all cores. The model does not depend on it.
     """
 
@@ -65,6 +67,7 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         base_points: float = 600.0,
         base_odds: float = 50.0,
         random_state: int = 0,
+        settings: Mapping[str, float] | None = None,
         n_jobs: int | None = None,
     ) -> None:
         self.directions = directions
@@ -75,6 +78,7 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         self.base_points = base_points
         self.base_odds = base_odds
         self.random_state = random_state
+        self.settings = settings
         self.n_jobs = n_jobs
 
     def fit(
@@ -112,7 +116,7 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         )
         if rows.fewest == 0:
             raise UnfitRows("y holds only one class; default and no default are both needed.")
-        fitted = fit_recipe(self._recipes(columns, len(rows)), columns, rows)
+        fitted = fit_recipe(self.recipes(columns, len(rows)), columns, rows)
         self.out_of_fold_ = np.full(len(bad), np.nan)
         self.out_of_fold_[rows.places] = fitted.out_of_fold
         return _serving(self, fitted)
@@ -238,7 +242,8 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         validate_data(self, X, skip_check_array=True, reset=False)
         return self.fitted_.encoding.matrix(X)
 
-    def _recipes(self, columns: Columns, rows: int) -> list[Recipe]:
+    def recipes(self, columns: Columns, rows: int) -> list[Recipe]:
+        """What a fit on so many rows would try, the preferred form first."""
         forms = get_args(Form)
         if self.form not in ("auto", *forms):
             raise BadSetting(f"form is {self.form!r}; it must be one of auto, {', '.join(forms)}.")
@@ -253,6 +258,7 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
                 random_state=self.random_state,
                 learning_rate=learning_rate(rows),
                 threads=self.n_jobs if self.n_jobs and self.n_jobs > 0 else 0,
+                tuned=_tuned(self.settings or {}),
             )
             for form in (forms if self.form == "auto" else [self.form])
         ]
@@ -293,6 +299,13 @@ def _directions(directions: Mapping[str, int], columns: Columns) -> tuple[int, .
         if direction and columns.levels[columns.names.index(name)] is not None:
             raise BadSetting(f"{name!r} holds text, which has no direction. Set it to 0.")
     return tuple(int(directions.get(name, 0)) for name in columns.names)
+
+
+def _tuned(settings: Mapping[str, float]) -> dict[str, float]:
+    for name in settings:
+        if name not in TUNABLE:
+            raise UnknownName("setting", name, TUNABLE)
+    return dict(settings)
 
 
 def _is_positional(names: tuple[str, ...]) -> bool:

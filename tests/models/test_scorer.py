@@ -171,12 +171,21 @@ def test_numbers_where_text_was_are_refused(fitted: Scorer) -> None:
         ({"directions": {"trade": 1}}, "'trade' holds text"),
         ({"form": "round"}, "must be one of auto, pairs, free, deep"),
         ({"seeds": 0}, "at least 1"),
+        ({"settings": {"leaves": 9}}, "did you mean one of num_leaves"),
+        ({"settings": {"monotone_constraints": 0}}, "There is no setting"),
     ],
 )
 def test_settings_out_of_bounds_are_refused(parameters: dict[str, Any], message: str) -> None:
     X, y = applicants(60)
     with pytest.raises(MicroloanError, match=message):
         Scorer(**parameters).fit(X, y)
+
+
+def test_a_setting_replaces_that_of_the_house_and_is_saved_with_the_scorer() -> None:
+    X, y = applicants(300)
+    scorer = Scorer(form="pairs", seeds=1, settings={"num_leaves": 2}).fit(X, y)
+    assert "num_leaves=2\n" in scorer.fitted_.model
+    assert Scorer.from_bytes(scorer.to_bytes()).get_params()["settings"] == {"num_leaves": 2}
 
 
 def test_reasons_are_the_largest_harms_in_order(fitted: Scorer) -> None:
