@@ -3,8 +3,9 @@
     python benchmarks/real_data.py DATA --cases gmsc,sba --scorers default,lightgbm --out var/real
 
 DATA is the folder that holds `gmsc/`, `sba/`, `superlender/` and `cumcm2020c/`. Rivals other than
-LightGBM need their package: xgboost, catboost, interpret, optbinning. Out-of-fold probabilities
-are kept in `--out`, so that scorers run one by one are compared all together.
+LightGBM need their package: xgboost, catboost, interpret, optbinning. The probabilities of every
+split are kept in `--out`, so that a run goes on where it stopped, and scorers run one by one are
+compared all together.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -385,25 +386,40 @@ def paired(
 
 
 def run(name: str, case: Case, scorer: str, out: Path) -> None:
-    """Fit one scorer on every split and keep its probabilities."""
-    kept = out / f"{name}.{scorer}.npz"
-    if kept.exists():
-        return
-    start = time.perf_counter()
-    chances = [SCORERS[scorer](case, train, test) for train, test in case.splits]
-    seconds = time.perf_counter() - start
-    np.savez(kept, seconds=seconds, **{str(at): c for at, c in enumerate(chances)})
+    """Fit one scorer on every split not yet kept, and keep its probabilities."""
+    folder = out / name / scorer
+    folder.mkdir(parents=True, exist_ok=True)
+    for at, (train, test) in enumerate(case.splits):
+        if (kept := folder / f"{at}.npz").exists():
+            continue
+        start = time.perf_counter()
+        chance = SCORERS[scorer](case, train, test)
+        np.savez(kept, chance=chance, seconds=time.perf_counter() - start)
 
 
-def compare(name: str, case: Case, out: Path) -> None:
-    """Print the table of all scorers kept for a case, paired with the first of them."""
-    found = {}
-    for scorer in SCORERS:
-        if (kept := out / f"{name}.{scorer}.npz").exists():
-            with np.load(kept) as file:
-                found[scorer] = [file[str(at)] for at in range(len(case.splits))], file["seconds"]
-    if not found:
+def kept_by(scorer: str, name: str, out: Path) -> dict[int, Any]:
+    """What `run` kept, by the number of the split."""
+    files = (out / name / scorer).glob("*.npz")
+    return {int(file.stem): np.load(file) for file in files}
+
+
+def compare(name: str, case: Case, scorers: list[str], out: Path) -> None:
+    """Print the table of these scorers on the splits that all of them have, paired with the first.
+
+    A scorer that has no split yet is left out.
+    """
+    kept = {scorer: splits for scorer in scorers if (splits := kept_by(scorer, name, out))}
+    if not kept:
         return
+    common = sorted(set(range(len(case.splits))).intersection(*kept.values()))
+    case = replace(case, splits=[case.splits[at] for at in common])
+    found = {
+        scorer: (
+            [splits[at]["chance"] for at in common],
+            float(sum(splits[at]["seconds"] for at in common)),
+        )
+        for scorer, splits in kept.items()
+    }
     first = next(iter(found))
     rows, features = case.X.shape
     print(f"\n{name}: {rows:,} rows, {features} features, {len(case.splits)} splits")
@@ -415,11 +431,11 @@ def compare(name: str, case: Case, out: Path) -> None:
         print(
             f"{scorer:<10} {mean['auc']:.4f} {mean['log_loss']:.4f} "
             f"{m.expected_calibration_error(bad, expit(risk), weight):.4f} "
-            f"{mean['observed/expected']:7.2f} {float(seconds):8.0f}   "
+            f"{mean['observed/expected']:7.2f} {seconds:8.0f}   "
             f"{difference:+.4f} ± {error:.4f} (p {p_value:.3f})"
         )
         figures = pd.DataFrame(judge(case, chances)).to_dict(orient="list")
-        (out / f"{name}.{scorer}.json").write_text(json.dumps(figures))
+        (out / name / scorer / "figures.json").write_text(json.dumps(figures))
 
 
 def main() -> None:
@@ -429,13 +445,16 @@ def main() -> None:
     parser.add_argument("--cases", default=",".join(CASES))
     parser.add_argument("--scorers", default=",".join(SCORERS))
     parser.add_argument("--out", type=Path, default=Path("var/real_data"))
+    parser.add_argument("--splits", type=int, help="only the first so many of each case")
+    parser.add_argument("--only-compare", action="store_true", help="fit nothing, print the tables")
     arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
+    scorers = arguments.scorers.split(",")
     for name in arguments.cases.split(","):
         case = CASES[name](arguments.data)
-        for scorer in filter(None, arguments.scorers.split(",")):
+        case = replace(case, splits=case.splits[: arguments.splits])
+        for scorer in [] if arguments.only_compare else scorers:
             run(name, case, scorer, arguments.out)
-        compare(name, case, arguments.out)
+        compare(name, case, scorers, arguments.out)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,19 @@ from datetime import date
 
 import polars as pl
 
-from models.outcomes import BAD_DAYS, WINDOW_MONTHS, label, newest_versions
+from models.outcomes import DPD90_12M, Definition, label, newest_versions
 
-# months on book that a PD speaks of: the month of the payout, then those of the window
-HORIZON_MONTHS = {repayment: months + 1 for repayment, months in WINDOW_MONTHS.items()}
+
+def horizon_months(definition: Definition = DPD90_12M) -> dict[str, int]:
+    """Months on book that a PD speaks of: the month of the payout, then those of the window."""
+    return {repayment: months + 1 for repayment, months in definition.windows.items()}
 
 
 def months_at_risk(
-    applications: pl.DataFrame, repayments: pl.DataFrame, as_of: date
+    applications: pl.DataFrame,
+    repayments: pl.DataFrame,
+    as_of: date,
+    definition: Definition = DPD90_12M,
 ) -> pl.DataFrame:
     """Every loan paid out by ``as_of`` as far as the bank had watched it that morning.
 
@@ -21,9 +26,9 @@ def months_at_risk(
 
     Default is what `outcomes.label` calls bad, at any age. A loan repaid stays at risk to the
     newest month of the loan book; one renewed or deferred is watched no longer than to the month
-    before, whatever became of it. Thirty to 89 days past due are nothing yet.
+    before, whatever became of it. Thirty days past due and more, short of default, are nothing yet.
     """
-    loans = label(applications, repayments, as_of).drop("label", "matures_on")
+    loans = label(applications, repayments, as_of, definition).drop("label", "matures_on")
     months = (
         _known(repayments, as_of)
         .join(loans.select("application_id", payout=_number("granted_on")), on="application_id")
@@ -31,12 +36,12 @@ def months_at_risk(
     )
     ends = months.group_by("application_id").agg(
         seen=pl.col("month").max() + 1,
-        bad=pl.col("month").filter(_is_bad()).min(),
+        bad=pl.col("month").filter(_is_bad(definition.days)).min(),
         eased=pl.col("month").filter(_in("renewed", "deferred")).min(),
         repaid=_in("repaid").any(),
         book=(pl.col("newest") - pl.col("payout")).first() + 1,
     )
-    forms = {months: repayment for repayment, months in WINDOW_MONTHS.items()}
+    forms = {months: repayment for repayment, months in definition.windows.items()}
     return (
         loans.join(ends, on="application_id", how="left", maintain_order="left")
         .with_columns(defaulted=_came_first("bad", "eased"))
@@ -61,8 +66,8 @@ def _known(repayments: pl.DataFrame, as_of: date) -> pl.DataFrame:
     )
 
 
-def _is_bad() -> pl.Expr:
-    return (pl.col("worst_days_past_due") >= BAD_DAYS) | _in("written_off", "guarantee_paid")
+def _is_bad(bad_days: int) -> pl.Expr:
+    return (pl.col("worst_days_past_due") >= bad_days) | _in("written_off", "guarantee_paid")
 
 
 def _in(*states: str) -> pl.Expr:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from models.gate import GateRecord
-from models.report import findings
+from models.findings import findings, limits
+from models.gate_record import GateRecord
 from models.validation import Validation
 
 PURPOSE = (
@@ -25,8 +25,10 @@ def card(validation: Validation, gate: GateRecord | None = None) -> str:
             "",
             *_made_from(validation),
             *_figures(validation),
+            *_rivals(validation),
             *_learnt(validation),
             *_findings(validation),
+            *_limits(validation),
             *([] if gate is None else _gate(gate)),
         ]
     )
@@ -64,6 +66,26 @@ def _figures(validation: Validation) -> Iterator[str]:
     yield ""
 
 
+def _rivals(validation: Validation) -> Iterator[str]:
+    if not validation.rivals:
+        return
+    yield "## Beside its rivals, on the same rows out of time"
+    yield ""
+    yield "| rival | AUC | log loss | calibration error | AUC of the scorer less the rival's | p |"
+    yield "|---|---|---|---|---|---|"
+    for one in validation.rivals:
+        told = one.figures
+        if told is None:
+            yield f"| {one.name} | not fitted: {one.failure} | | | | |"
+        else:
+            yield (
+                f"| {one.name} | {told.auc:.3f} | {told.log_loss:.4f} "
+                f"| {told.calibration_error:.4f} "
+                f"| {told.difference:+.3f} ± {told.standard_error:.3f} | {told.p_value:.3f} |"
+            )
+    yield ""
+
+
 def _learnt(validation: Validation) -> Iterator[str]:
     yield f"## Leading features of {len(validation.shapes)}"
     yield ""
@@ -78,8 +100,13 @@ def _findings(validation: Validation) -> Iterator[str]:
     yield ""
     told = [f"- {light}: {text}" for light, text in findings(validation)]
     yield from told or ["- nothing is outside its line"]
-    if not validation.fairness:
-        yield "- fairness was not tested: no sensitive columns were given"
+    yield ""
+
+
+def _limits(validation: Validation) -> Iterator[str]:
+    yield "## Limits"
+    yield ""
+    yield from (f"- {text}" for text in limits(validation))
     yield ""
 
 

@@ -76,6 +76,12 @@ def read_files(files: Mapping[str, bytes]) -> tuple[Fitted, dict[str, Any], NDAr
         raise BrokenScorer(f"scorer.json cannot be read: {error!r}.") from error
 
 
+def content_hash(files: Mapping[str, bytes]) -> str:
+    """SHA-256 over names and contents of files, whatever their order."""
+    digests = (f"{name} {hashlib.sha256(files[name]).hexdigest()}\n" for name in sorted(files))
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
 def _read(content: dict[str, Any], model: str) -> tuple[Fitted, dict[str, Any], NDArray[Any]]:
     fitted = Fitted(
         form=content["form"],

@@ -51,7 +51,7 @@ class Grown:
 
 def grow_recipe(recipes: Sequence[Recipe], columns: Columns, rows: Rows) -> Grown:
     """Choose recipe and rounds out of fold, then grow on all rows."""
-    recipe, rounds, judged = _chosen(recipes, columns, rows)
+    recipe, rounds, judged = choose(recipes, columns, rows)
     part = parts(len(rows), rows.groups, PARTS)
     encoding, matrix = fit_encoding(columns, rows.codes, rows.target, rows.weight, part)
     model, boosters = grow(recipe, rounds, matrix, rows.target, rows.weight, columns.names)
@@ -71,7 +71,7 @@ def judged_at_random(grown: Grown, columns: Columns, rows: Rows) -> Vector:
     return out_of_fold(grown.recipe, grown.rounds, folds, encode, rows.target, rows.weight)
 
 
-def _chosen(recipes: Sequence[Recipe], columns: Columns, rows: Rows) -> tuple[Recipe, int, Vector]:
+def choose(recipes: Sequence[Recipe], columns: Columns, rows: Rows) -> tuple[Recipe, int, Vector]:
     """The first recipe, unless a later one is better out of fold beyond doubt.
 
     With it go its rounds and the raw score of the rows out of fold.

@@ -9,7 +9,7 @@ every PD up to the horizon follows from the one that scorer serves.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -21,18 +21,21 @@ from scipy.special import expit
 from sklearn.utils.validation import check_consistent_length
 
 from features.errors import UnknownName
+from models.boosting import Recipe
 from models.calibration import Calibration, fit_calibration
 from models.columns import Columns, Matrix, one_column
 from models.exposure import ShortHistory, Timing, Watch, calendar_factor, fit_timing
 from models.files import write_files
 from models.fitting import calibrated
 from models.folds import FOLDS, Places, content_order
-from models.growing import grow_recipe
+from models.growing import grow_recipe, judged_at_random
 from models.rates import rate_slope
 from models.rows import Rows, UnfitRows
 from models.scorer import Scorer
 
 Vector = NDArray[np.float64]
+
+Search = Callable[[Recipe, Columns, Rows], Mapping[str, float]]
 
 ALL = "all"
 NO_PRIOR = 1e6
@@ -84,6 +87,7 @@ def fit_hazard(
     groups: Any = None,
     sample_weight: Any = None,
     calendar: bool = True,
+    search: Search | None = None,
 ) -> Hazard:
     """Learn the PD over `horizon_months` from loans as far as they were watched by `as_of`.
 
@@ -103,6 +107,8 @@ def fit_hazard(
         groups: Loans of one group (a business) are never on both sides of a fold.
         sample_weight: Weights; only their proportions count.
         calendar: Serve PDs at the level of the last twelve months instead of that of all years.
+        search: Finds settings of the trees from a recipe and the rows, see `models.trials.search`;
+            those found are parameters of the scorer returned.
 
     Raises:
         ShortHistory: too few defaults, or no loan as old as the horizon.
@@ -124,6 +130,10 @@ def fit_hazard(
     columns = Columns.of(X)
     rows, watch = _exposed(columns, X, watch, groups)
     recipes = [replace(one, objective="poisson") for one in scorer.recipes(columns, len(rows))]
+    parameters = scorer.get_params()
+    if search is not None:
+        parameters["settings"] = {**recipes[0].tuned, **search(recipes[0], columns, rows)}
+        recipes = [replace(recipes[0], tuned=parameters["settings"])]
     grown = grow_recipe(recipes, columns, rows)
     judged = ~np.isnan(grown.out_of_fold)
     log_rate = np.where(judged, grown.out_of_fold, grown.in_sample())
@@ -133,8 +143,8 @@ def fit_hazard(
     level = np.log(_level(risk, watch, timing, calendar=calendar))
     served = _in_log_odds(Calibration(slope, level), log_rate, watch.weight)
     bad_rate = float(np.average(expit(served(log_rate)), weights=watch.weight))
-    fitted = calibrated(grown, served, bad_rate, grown.out_of_fold)
-    hazard = Scorer.from_bytes(write_files(fitted, scorer.get_params(), np.array([0, 1])))
+    fitted = calibrated(grown, served, bad_rate, judged_at_random(grown, columns, rows))
+    hazard = Scorer.from_bytes(write_files(fitted, parameters, np.array([0, 1])))
     hazard.out_of_fold_ = np.full(len(months), np.nan)
     hazard.out_of_fold_[rows.places] = fitted.out_of_fold
     shares = {

@@ -140,7 +140,7 @@ def _turns_left(a: tuple[float, float], b: tuple[float, float], c: tuple[float, 
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Two scorers on the same rows: `difference` is the first AUC less the second."""
+    """Two scorers on the same rows: `difference` is the first one's figure less the second's."""
 
     first: float
     second: float
@@ -160,9 +160,20 @@ def delong_test(bad: ArrayLike, first: ArrayLike, second: ArrayLike) -> PairedTe
     areas = [float(of_bad.mean()) for of_bad, _ in placed]
     of_bad, of_good = placed[0][0] - placed[1][0], placed[0][1] - placed[1][1]
     variance = of_bad.var(ddof=1) / len(of_bad) + of_good.var(ddof=1) / len(of_good)
-    difference, error = areas[0] - areas[1], float(np.sqrt(variance))
+    return _paired(areas[0], areas[1], float(np.sqrt(variance)))
+
+
+def paired_mean(first: Vector, second: Vector) -> PairedTest:
+    """Paired two-sided test of equal means, such as of the log losses of the same rows."""
+    gap = first - second
+    error = float(gap.std(ddof=1) / np.sqrt(len(gap)))
+    return _paired(float(first.mean()), float(second.mean()), error)
+
+
+def _paired(first: float, second: float, error: float) -> PairedTest:
+    difference = first - second
     z = difference / error if error > 0 else 0.0
-    return PairedTest(areas[0], areas[1], difference, error, z, float(2 * norm.sf(abs(z))))
+    return PairedTest(first, second, difference, error, z, float(2 * norm.sf(abs(z))))
 
 
 def _placements(is_bad: NDArray[np.bool_], risk: Vector) -> tuple[Vector, Vector]:

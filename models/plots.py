@@ -11,14 +11,17 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from models.bands import Band, Light
+from models.challengers import Rival
 from models.discrimination import Curves, Discrimination
 from models.fairness import Group
 from models.shapes import Shape
 from models.slices import Slice
 from models.stability import AMBER, RED, Drift
 from models.validation import Validation
+from models.versus import Side, Versus
 
 BLUE, ORANGE, GREEN, YELLOW, INK, PALE = (
     "#0072B2",
@@ -54,6 +57,7 @@ _STYLE: Any = {
     "ytick.color": INK,
     "ytick.labelsize": 8,
 }
+_ENOUGH_ROWS = 30  # of a grade, for its range to set the scale
 _TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.6, 0.9)
 
 
@@ -68,6 +72,28 @@ def summary(validation: Validation) -> bytes:
         figure.suptitle(_headline(validation), x=0.01, ha="left", fontsize=12.5, weight="bold")
         figure.tight_layout(rect=(0, 0, 1, 0.97), h_pad=2, w_pad=2)
         return _png(figure)
+
+
+def comparison(pair: Versus) -> bytes:
+    """One PNG of three panels: both scorers' ranking, then the calibration of each."""
+    with _figure(13, 4) as figure:
+        axes = figure.subplots(1, 3)
+        _draw_curves(axes[0], [pair.second, pair.first])
+        for ax, side in zip(axes[1:], (pair.first, pair.second), strict=True):
+            draw_deciles(ax, side.deciles)
+            ax.set_title(f"Calibration of {side.figures.sample}")
+        figure.tight_layout(w_pad=2)
+        return _png(figure)
+
+
+def _draw_curves(ax: Axes, sides: Sequence[Side]) -> None:
+    for side, colour, style in zip(sides, (PALE, BLUE), ("--", "-"), strict=True):
+        curve, label = side.curves, _auc_label(side.figures)
+        ax.plot(curve.good_share, curve.bad_share, style, color=colour, linewidth=2, label=label)
+    ax.plot([0, 1], [0, 1], color=PALE, linewidth=0.8)
+    ax.set(xlim=(0, 1), ylim=(0, 1.005), title="Ranking on the same rows")
+    ax.set(xlabel="share of goods refused with them", ylabel="share of bads")
+    ax.legend(loc="lower right")
 
 
 def svg(draw: Callable[..., None], *content: Any, width: float = 6.4, height: float = 3.6) -> str:
@@ -143,6 +169,28 @@ def draw_deciles(ax: Axes, deciles: Sequence[Band]) -> None:
     ax.set_xlabel("decile of predicted probability, safest first")
 
 
+def draw_reliability(ax: Axes, bands: Sequence[Band]) -> None:
+    """Observed rate against expected rate, both on one scale that spreads the small rates."""
+    shown = [band for band in bands if band.expected > 0]
+    lowest = min([band.expected for band in shown] + [b.observed for b in shown if b.observed > 0])
+    ends = 70 * lowest, 130 * max(max(band.expected, band.high) for band in shown)
+    ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends)
+    ax.plot(ends, ends, color=INK, linewidth=1, label="as foretold")
+    for band in shown:
+        low, middle, high = (
+            max(100 * rate, ends[0]) for rate in (band.low, band.observed, band.high)
+        )
+        spread = [[middle - low], [high - middle]]
+        mark, colour = MARKS[band.light], LIGHTS[band.light]
+        ax.errorbar(100 * band.expected, middle, yerr=spread, fmt=mark, color=colour, markersize=5)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("{x:g}")
+        axis.set_minor_locator(LogLocator(subs=(2, 5)))
+    ax.set(title="Reliability: above the line risk was underestimated")
+    ax.set(xlabel="expected bad rate, %", ylabel="observed bad rate, %")
+
+
 def draw_grades(ax: Axes, grades: Sequence[Band]) -> None:
     """Expected and observed by grade, and how many applicants each holds."""
     places = np.arange(len(grades))
@@ -162,6 +210,8 @@ def draw_grades(ax: Axes, grades: Sequence[Band]) -> None:
         label="expected",
     )
     _observed(ax, places, grades)
+    told = [band.high for band in grades if band.rows >= _ENOUGH_ROWS]
+    ax.set_ylim(0, 130 * max([*told, *(max(b.expected, b.observed) for b in grades)]))
     ax.set_xticks(places, [band.name for band in grades])
     ax.set(title="Grades", ylabel="bad rate, %", xlabel="grade, safest first")
 
@@ -259,6 +309,21 @@ def draw_fairness(ax: Axes, groups: Sequence[Group]) -> None:
     ax.set_yticks(places, names)
     ax.set(title="Approval-rate ratio with 95 % interval")
     ax.margins(y=0.3)
+
+
+def draw_rivals(ax: Axes, rivals: Sequence[Rival]) -> None:
+    """How much better or worse the scorer ranks than each rival, on the same rows."""
+    drawn = [(one.name, one.figures) for one in rivals if one.figures]
+    places = np.arange(len(drawn))[::-1]
+    for place, (_, figures) in zip(places, drawn, strict=True):
+        middle, half = figures.difference, 1.96 * figures.standard_error
+        colour = GREEN if middle > half else ORANGE if middle < -half else BLUE
+        ax.errorbar(middle, place, xerr=half, fmt="o", color=colour, linewidth=1.6)
+    ax.axvline(0, color=INK, linewidth=1)
+    ax.set_yticks(places, [f"{name} ({figures.auc:.3f})" for name, figures in drawn])
+    ax.set(title="AUC of the scorer less that of each rival (in parentheses)")
+    ax.set_xlabel("difference with 95 % interval (DeLong); right of the line the scorer is better")
+    ax.set_ylim(-0.6, len(drawn) - 0.4)
 
 
 def _observed(ax: Axes, places: Any, bands: Sequence[Band]) -> None:

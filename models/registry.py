@@ -5,6 +5,7 @@ features it was fitted on, and everything that its run was made from. Nothing of
 loading runs no code that came with it.
 """
 
+import json
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from features.errors import MicroloanError
+from models.files import content_hash
 from models.scorer import Scorer
 from models.validation import Validation
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 MODEL = "microloan"
 _FILES = ("model.txt", "scorer.json")
+_EVIDENCE = "evidence"  # tag: hashes of the files that a version was registered with
 _LONGEST_PARAMETER = 6000
 _MOST_PARAMETERS = 100
 
@@ -103,11 +106,15 @@ class Registry:
         run_id = run.info.run_id
         self._log(run_id, validation.metrics(), logged, {**hashes, **(fingerprints or {})})
         self._write(run_id, {f"scorer/{file}": content for file, content in files.items()})
-        self._write(run_id, {"validation.json": validation.to_json(), **(artifacts or {})})
+        evidence = {"validation.json": validation.to_json(), **(artifacts or {})}
+        self._write(run_id, evidence)
         self._client.set_terminated(run_id)
         self._make_model(name)
         version = self._client.create_model_version(
-            name, source=f"runs:/{run_id}/scorer", run_id=run_id, tags={**hashes, **(tags or {})}
+            name,
+            source=f"runs:/{run_id}/scorer",
+            run_id=run_id,
+            tags={**hashes, _EVIDENCE: _hashes(evidence), **(tags or {})},
         )
         return self.version(name, int(version.version))
 
@@ -190,6 +197,17 @@ class Registry:
         """Add files to a version's run, such as its gate record."""
         self._write(version.run_id, artifacts)
 
+    def changed(self, version: ModelVersion) -> list[str]:
+        """Files registered with a version, its report among them, that are gone or others now."""
+        known: dict[str, str] = json.loads(version.tags[_EVIDENCE])
+        return [path for path, digest in known.items() if self._digest(version, path) != digest]
+
+    def _digest(self, version: ModelVersion, path: str) -> str:
+        try:
+            return sha256(self.read(version, path)).hexdigest()
+        except CorruptModel:
+            return ""
+
     def read(self, version: ModelVersion, path: str) -> bytes:
         """One file of a version's run; raises CorruptModel where it is gone."""
         file = self.folder / "artifacts" / version.run_id / "artifacts" / path
@@ -237,10 +255,8 @@ class Registry:
             self._client.log_artifacts(run_id, scratch)
 
 
-def content_hash(files: Mapping[str, bytes]) -> str:
-    """SHA-256 over names and contents of files, whatever their order."""
-    digests = (f"{name} {sha256(files[name]).hexdigest()}\n" for name in sorted(files))
-    return sha256("".join(digests).encode()).hexdigest()
+def _hashes(files: Mapping[str, bytes]) -> str:
+    return json.dumps({path: sha256(content).hexdigest() for path, content in files.items()})
 
 
 def _model_version(found: Any, aliases: Sequence[str] | None = None) -> ModelVersion:

@@ -2,17 +2,69 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from models import plots
-from models.bands import Light
-from models.gate import GateRecord
+from models.findings import findings, limits
+from models.gate_record import GateRecord
 from models.stability import light as drift_light
 from models.validation import Validation
 
 _SHAPES = 9
 _LEADING = 12
+_ENOUGH_BADS = 5  # of a segment, to draw its AUC
+
+
+class Section(NamedTuple):
+    """A chapter of the report, and how to read it."""
+
+    number: int
+    title: str
+    reading: str
+
+
+CHAPTERS = {
+    "data": (
+        "Data and windows",
+        "Are these the applicants you will score, and was nothing tested known too early?",
+    ),
+    "ranking": (
+        "Ranking",
+        "Read the Gini out of time with its interval: what is smaller than that is chance.",
+    ),
+    "rivals": (
+        "Rivals",
+        "Right of the line the scorer ranks better than a known method; across it is a draw.",
+    ),
+    "calibration": (
+        "Calibration",
+        "Each observed rate should hold the expected one in its range; red underestimates risk.",
+    ),
+    "stability": (
+        "Stability",
+        "Above .25 other people apply than those learnt from: see what moved before trusting more.",
+    ),
+    "explanation": (
+        "What the scorer has learnt",
+        "Would a credit officer agree with each curve? Arrows were declared before fitting.",
+    ),
+    "doubt": (
+        "Doubt",
+        "Further down the table a probability is worth less: let people look where doubt is large.",
+    ),
+    "fairness": (
+        "Fairness",
+        "An approval-rate ratio under .8 needs a reason that does not run through the group.",
+    ),
+    "truth": (
+        "Against the truth",
+        "Only in a made-up province: how much of what could be known the scorer knows.",
+    ),
+    "gate": ("Gate", "What was asked of the scorer before it may serve, and what it showed."),
+    "limits": ("Limits", "What none of these figures can tell."),
+}
 
 
 def html(validation: Validation, gate: GateRecord | None = None) -> str:
@@ -24,10 +76,24 @@ def html(validation: Validation, gate: GateRecord | None = None) -> str:
     return environment.get_template("report.html").render(
         v=validation,
         gate=gate,
+        sections=_sections(validation, gate),
         drift_light=drift_light(validation.score_index),
         findings=list(findings(validation)),
-        plots=_plots(validation),
+        limits=list(limits(validation)),
+        plots=dict(_plots(validation)),
     )
+
+
+def _sections(validation: Validation, gate: GateRecord | None) -> dict[str, Section]:
+    """The chapters that have something to tell, numbered."""
+    absent = {
+        "rivals": not validation.rivals,
+        "doubt": not validation.doubt,
+        "truth": not validation.truth,
+        "gate": gate is None,
+    }
+    told = [name for name in CHAPTERS if not absent.get(name)]
+    return {name: Section(number, *CHAPTERS[name]) for number, name in enumerate(told, 1)}
 
 
 def plot_summary(validation: Validation, path: Path) -> Path:
@@ -37,114 +103,33 @@ def plot_summary(validation: Validation, path: Path) -> Path:
     return path
 
 
-def findings(validation: Validation) -> Iterator[tuple[Light, str]]:
-    """What a validator should look at first, each with its light."""
-    calibration = validation.calibration
-    if calibration.light != "green":
-        way = "low" if calibration.ratio > 1 else "high"
-        yield (
-            calibration.light,
-            (
-                f"The level is too {way}: {calibration.observed:.2%} defaulted out of time where "
-                f"{calibration.expected:.2%} were expected (observed over expected "
-                f"{calibration.ratio:.2f}). Calibrate again on the newest matured outcomes."
-            ),
-        )
-    for band in calibration.grades:
-        if band.light == "red":
-            yield (
-                "red",
-                (
-                    f"Grade {band.name}: {band.observed:.2%} defaulted where {band.expected:.2%} "
-                    f"were expected, of {band.rows:,.0f} (p = {band.binomial:.4f})."
-                ),
-            )
-    yield from _ranking(validation)
-    if drift_light(validation.score_index) != "green":
-        yield (
-            drift_light(validation.score_index),
-            f"The population has moved: stability index of the score {validation.score_index:.2f}.",
-        )
-    for leak in validation.suspicious:
-        yield (
-            "red",
-            (
-                f"Column {leak.column} alone reaches an AUC of {leak.auc:.3f} in development: it "
-                "was probably written after the outcome. Leave it out unless its origin is proved."
-            ),
-        )
-    yield from _conduct(validation)
+def _plots(validation: Validation) -> Iterator[tuple[str, str]]:
+    calibration, leading = validation.calibration, validation.shapes[:_LEADING]
+    yield "roc", plots.svg(plots.draw_roc, validation, height=4.2)
+    yield "scores", plots.svg(plots.draw_scores, validation.curves[-1], height=4.2)
+    yield "deciles", plots.svg(plots.draw_deciles, calibration.deciles, height=4)
+    yield "reliability", plots.svg(plots.draw_reliability, calibration.deciles, height=4)
+    yield "grades", plots.svg(plots.draw_grades, calibration.grades, width=11, height=3.6)
+    yield "importance", plots.svg(plots.draw_importance, leading, height=_height(leading))
+    yield "shapes", plots.shape_grid(validation.shapes[:_SHAPES])
+    yield from _plots_where_known(validation)
 
 
-def _ranking(validation: Validation) -> Iterator[tuple[Light, str]]:
-    then, now = validation.development.gini.value, validation.out_of_time.gini.value
-    lost = 1 - now / then if then > 0 else 0.0
-    if lost > 0.1:
-        yield (
-            "red" if lost > 0.2 else "amber",
-            f"The Gini fell by {lost:.0%}: {then:.3f} in development, {now:.3f} out of time.",
-        )
-    if validation.out_of_time.bads < 30:
-        yield "red", f"Only {validation.out_of_time.bads} bads out of time: nothing can be judged."
-
-
-def _conduct(validation: Validation) -> Iterator[tuple[Light, str]]:
-    for broken in validation.violations:
-        yield (
-            "red",
-            (
-                f"The risk moves against the declared direction of {broken.feature} for "
-                f"{broken.rows} of the rows tried."
-            ),
-        )
-    faithful = validation.faithfulness
-    if faithful and faithful.share < 0.99:
-        yield (
-            "amber",
-            (
-                f"The first reason holds for {faithful.share:.1%} of {faithful.declines:,} "
-                "declines tried; 99 % are asked for."
-            ),
-        )
-    if not validation.survives_saving:
-        yield "red", "The scorer says something else after it was saved and loaded."
-    for group in validation.fairness:
-        if group.light in ("amber", "red") and group.ratio:
-            yield (
-                group.light,
-                (
-                    f"{group.attribute} {group.value}: approval rate {group.ratio.value:.2f} of "
-                    f"{group.reference}'s, mean score {group.score_gap:+.2f} standard deviations."
-                ),
-            )
-
-
-def _plots(validation: Validation) -> dict[str, str]:
-    leading = validation.shapes[:_LEADING]
-    drawn = {
-        "roc": plots.svg(plots.draw_roc, validation, height=4.2),
-        "scores": plots.svg(plots.draw_scores, validation.curves[-1], height=4.2),
-        "deciles": plots.svg(plots.draw_deciles, validation.calibration.deciles, height=4),
-        "grades": plots.svg(plots.draw_grades, validation.calibration.grades, height=4),
-        "importance": plots.svg(plots.draw_importance, leading, height=_height(leading)),
-        "shapes": plots.shape_grid(validation.shapes[:_SHAPES]),
-    }
+def _plots_where_known(validation: Validation) -> Iterator[tuple[str, str]]:
     if validation.months:
-        drawn["months"] = plots.svg(plots.draw_months, validation.months, width=11)
-    if validation.segments:
-        height = _height(validation.segments)
-        drawn["segments"] = plots.svg(
-            plots.draw_segments, validation.segments, width=11, height=height
-        )
-    if validation.drift:
-        moved = validation.drift[:_LEADING]
-        drawn["drift"] = plots.svg(plots.draw_drift, moved, height=_height(moved))
-    if any(one.ratio and one.value != one.reference for one in validation.fairness):
-        height = _height(validation.fairness)
-        drawn["fairness"] = plots.svg(
-            plots.draw_fairness, validation.fairness, width=11, height=height
-        )
-    return drawn
+        yield "months", plots.svg(plots.draw_months, validation.months, width=11)
+    drawn = tuple(one for one in validation.segments if one.auc and one.bads >= _ENOUGH_BADS)
+    if drawn:
+        yield "segments", plots.svg(plots.draw_segments, drawn, width=11, height=_height(drawn))
+    moved = validation.drift[:_LEADING]
+    if moved:
+        yield "drift", plots.svg(plots.draw_drift, moved, height=_height(moved))
+    rivals = tuple(one for one in validation.rivals if one.figures)
+    if rivals:
+        yield "rivals", plots.svg(plots.draw_rivals, rivals, width=11, height=_height(rivals))
+    groups = tuple(one for one in validation.fairness if one.ratio and one.value != one.reference)
+    if groups:
+        yield "fairness", plots.svg(plots.draw_fairness, groups, width=11, height=_height(groups))
 
 
 def _height(rows: tuple[object, ...]) -> float:

@@ -1,6 +1,6 @@
 """A scikit-learn classifier for credit: calibrated, monotone, additive, and saved as text."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -200,6 +200,18 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
     def points(self) -> Points:
         """The scale of `score_points`."""
         return Points(self.pdo, self.base_points, self.base_odds)
+
+    def scorecard(self) -> pd.DataFrame:
+        """The scorer as tables of bins and points, see `models.scorecard.scorecard`."""
+        from models.scorecard import scorecard
+
+        return scorecard(self)
+
+    def to_sql(self, table: str, *, keys: Sequence[str] = (), dialect: str = "duckdb") -> str:
+        """The score as one SELECT, see `models.sql.to_sql`."""
+        from models.sql import to_sql
+
+        return to_sql(self, table, keys=keys, dialect=dialect)
 
     def save(self, folder: str | Path) -> Path:
         """Write `model.txt` (LightGBM's own text) and `scorer.json` into `folder`."""

@@ -15,12 +15,14 @@ from models.bands import (
     hosmer_lemeshow,
 )
 from models.behaviour import Faithfulness, Violation, faithfulness, survives_saving, violations
+from models.challengers import Rival
 from models.discrimination import (
     Curves,
     Discrimination,
     curves,
     discrimination,
 )
+from models.doubt import Doubt, DoubtBand, doubt_bands
 from models.fairness import Group, fairness
 from models.leaks import suspicious_columns
 from models.samples import Sample
@@ -108,6 +110,8 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
     suspicious: tuple[Suspicion, ...]
     fairness: tuple[Group, ...]
     shapes: tuple[Shape, ...]
+    rivals: tuple[Rival, ...] = ()
+    doubt: tuple[DoubtBand, ...] = ()
 
     def to_json(self) -> bytes:
         """The record as JSON, the same bytes for the same figures."""
@@ -135,6 +139,12 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
                 for truth in self.truth
                 for name, figure in (("gini_share", truth.share), ("error", truth.error))
             },
+            **{
+                f"rival.{_key(rival.name)}.{name}": figure
+                for rival in self.rivals
+                if rival.figures
+                for name, figure in msgspec.structs.asdict(rival.figures).items()
+            },
         }
 
 
@@ -149,6 +159,8 @@ def validate(
     scale: Sequence[tuple[str, float]] = MASTER_SCALE,
     flow: Mapping[str, int] | None = None,
     about: Mapping[str, str] | None = None,
+    rivals: Sequence[Rival] = (),
+    doubt: Doubt | None = None,
 ) -> Validation:
     """Measure a scorer on rows it has not seen.
 
@@ -157,13 +169,15 @@ def validate(
     (their ``bad`` is NaN), for fairness and, in a province, the truth. Declines are probabilities
     above ``cut_off``; by default a fifth of the later rows. ``directions`` are those that must
     hold, by default the scorer's own; ``scale`` names grades with the upper bounds of their
-    probabilities.
+    probabilities; ``rivals`` is what `challengers` says of the same ``out_of_time``, ``doubt`` what
+    `fit_doubt` made of the scorer.
     """
     directions = dict(scorer.directions or {} if directions is None else directions)
     if cut_off is None:
         cut_off = float(np.quantile(out_of_time.probability, 1 - _REFUSED_SHARE))
     then = development.scored_by(scorer)
     samples = [development, out_of_time, *([applicants] if applicants is not None else [])]
+    everyone = applicants or out_of_time
     leaks = suspicious_columns(development.features, development.bad, development.weight)
     return Validation(
         about=dict(about or {}),
@@ -179,12 +193,14 @@ def validate(
         months=months(then, out_of_time),
         segments=segments(then, out_of_time),
         truth=tuple(against_truth(one) for one in samples if one.true_pd is not None),
-        faithfulness=faithfulness(scorer, applicants or out_of_time, cut_off),
+        faithfulness=faithfulness(scorer, everyone, cut_off),
         violations=violations(scorer, out_of_time.features, directions),
         survives_saving=survives_saving(scorer, out_of_time.features.head(1000)),
         suspicious=tuple(Suspicion(name, auc) for name, auc in leaks),
-        fairness=fairness(applicants or out_of_time, cut_off),
+        fairness=fairness(everyone, cut_off),
         shapes=shapes(scorer, out_of_time.features, directions),
+        rivals=tuple(rivals),
+        doubt=doubt_bands(everyone, doubt.of(scorer, everyone.features)) if doubt else (),
     )
 
 

@@ -12,7 +12,7 @@ from features.errors import MicroloanError, UnknownName
 from models import Scorer
 from models.registry import Registry
 from models.splits import Split, latest, random_share
-from pipelines.learn import Learnt, Part, learn
+from pipelines.learn import Learnt, Part, by_flag, learn
 from pipelines.settings import Var
 
 NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
@@ -32,13 +32,15 @@ def fit_table(
     gap_days: int = 0,
     form: Literal["auto", "pairs", "free", "deep"] = "auto",
     seed: int = 0,
+    rivals: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Learnt:
     """Fit, validate and register a scorer on ``table`` (Parquet or CSV).
 
     With ``time`` the newest quarter is the test, else a random quarter. ``prior`` is the true share
     of defaults of a case-control sample: rows are then weighted to it. ``form`` is the scorer's:
-    "auto" tries three forms of trees, "pairs" is the fastest and explains exactly.
+    "auto" tries three forms of trees, "pairs" is the fastest and explains exactly. ``rivals``
+    compares with challengers of other makes.
 
     Raises:
         MicroloanError: the file, a column or the target's values are not what the rule asks for.
@@ -60,7 +62,7 @@ def fit_table(
     weights = _weights(frame[target], prior) if prior else None
     return learn(
         Registry(paths.mlflow),
-        Scorer(form=form, random_state=seed),
+        by_flag(Scorer(form=form, random_state=seed)),
         _part(split.train, features, target, time, weights),
         _part(split.test, features, target, time, weights),
         name=table.stem,
@@ -68,6 +70,7 @@ def fit_table(
         fingerprints={"table": hashlib.sha256(table.read_bytes()).hexdigest()},
         parameters={"table": table.name, "target": target, "time": time, "seed": seed},
         plots=paths.plots,
+        rivals=rivals,
         warnings=warnings,
         progress=progress,
     )

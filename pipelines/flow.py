@@ -14,6 +14,7 @@ from prefect import flow, task
 from features.catalog import CATALOG
 from pipelines import console
 from pipelines.intake.ingest import ingest
+from pipelines.plan import Plan
 from pipelines.promote import Promoted, promote
 from pipelines.score import score
 from pipelines.settings import Var
@@ -51,7 +52,7 @@ def build_features(paths: Var) -> Any:
 def train_scorer(paths: Var, seed: int) -> Any:
     """Train, validate out of time, register."""
     with console.progress("train") as report:
-        trained = train(paths, seed=seed, progress=report)
+        trained = train(paths, Plan(seed=seed), progress=report)
     console.table("Validation", trained.rows)
     return trained
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from models import Scorer
+from models.challengers import Rival, challengers
 from models.registry import Registry
 from models.report import html, plot_summary
 from models.samples import Sample
@@ -37,6 +39,11 @@ class Part:
     true_pd: pl.Series | None = None
 
     @property
+    def outcomes(self) -> NDArray[np.float64]:
+        """1 for bad, 0 for good, NaN where it is not known."""
+        return self.bad.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+    @property
     def known(self) -> dict[str, Any]:
         """What a sample holds beside features and outcomes."""
         more = {
@@ -47,6 +54,33 @@ class Part:
             "true_pd": self.true_pd,
         }
         return {name: value for name, value in more.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted scorer, and further files that belong to it, by name."""
+
+    scorer: Scorer
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+Fit = Callable[[Part], Fitted]
+
+
+def by_flag(scorer: Scorer) -> Fit:
+    """Learn from the flag ``bad`` of each row."""
+
+    def fit(train: Part) -> Fitted:
+        scorer.fit(
+            train.features,
+            train.bad,
+            applied_on=train.applied_on,
+            groups=train.groups,
+            sample_weight=train.weight,
+        )
+        return Fitted(scorer)
+
+    return fit
 
 
 @dataclass(frozen=True)
@@ -73,7 +107,7 @@ class Learnt:
 
 def learn(
     registry: Registry,
-    scorer: Scorer,
+    fit: Fit,
     train: Part,
     test: Part,
     *,
@@ -83,38 +117,42 @@ def learn(
     parameters: Mapping[str, object],
     plots: Path,
     applicants: Part | None = None,
+    judging: Mapping[str, Any] | None = None,
+    artifacts: Mapping[str, bytes] | None = None,
+    rivals: bool = True,
     flow: Mapping[str, int] | None = None,
     warnings: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Learnt:
-    """Fit ``scorer`` on ``train``, validate it on ``test``, register it and draw its report.
+    """Fit a scorer on ``train``, validate it on ``test``, register it and draw its report.
 
-    ``applicants`` are all of the test's period, declined ones included (null outcome).
+    ``applicants`` are all of the test's period, declined ones included (null outcome). ``judging``
+    goes to `validate`: a policy's grades and cut-off. ``rivals`` fits challengers of other makes to
+    the same rows.
     """
     step = _stepper(progress)
-    scorer.fit(
-        train.features,
-        train.bad,
-        applied_on=train.applied_on,
-        groups=train.groups,
-        sample_weight=train.weight,
-    )
+    fitted = fit(train)
+    scorer = fitted.scorer
     step()
     development = Sample.out_of_fold(
-        "development", scorer, train.features, train.bad, **train.known
-    )
+        "development", scorer, train.features, train.outcomes, **train.known
+    ).known()
     step()
+    tested = Sample.scored("out of time", scorer, test.features, test.outcomes, **test.known)
+    seed = int(scorer.random_state)
     validation = validate(
         scorer,
         development,
-        Sample.scored("out of time", scorer, test.features, test.bad, **test.known),
+        tested,
+        rivals=_rivals(train, tested, seed) if rivals else (),
         applicants=_everyone(scorer, applicants),
         flow=flow,
+        **(judging or {}),
         about={"model": name, **{key: str(value) for key, value in parameters.items()}},
     )
     step()
     report, plot = _draw(validation, plots)
-    data = _data_hash(train, test)
+    data = data_hash(train, test)
     version = registry.register(
         scorer,
         validation,
@@ -126,6 +164,8 @@ def learn(
             "report.html": report.read_bytes(),
             "plots/summary.png": plot.read_bytes(),
             TESTED: _tested(test, scorer),
+            **fitted.files,
+            **(artifacts or {}),
         },
     )
     step()
@@ -186,8 +226,21 @@ def _suspicions(validation: Validation) -> list[str]:
 def _everyone(scorer: Scorer, applicants: Part | None) -> Sample | None:
     if applicants is None:
         return None
-    bad = applicants.bad.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    return Sample.scored("applicants", scorer, applicants.features, bad, **applicants.known)
+    return Sample.scored(
+        "applicants", scorer, applicants.features, applicants.outcomes, **applicants.known
+    )
+
+
+def _rivals(train: Part, tested: Sample, seed: int) -> tuple[Rival, ...]:
+    """Challengers learnt from the rows whose outcome is known."""
+    known = train.bad.is_not_null()
+    return challengers(
+        train.features.filter(known),
+        train.bad.filter(known),
+        tested,
+        weight=None if train.weight is None else train.weight.filter(known),
+        seed=seed,
+    )
 
 
 def _draw(validation: Validation, plots: Path) -> tuple[Path, Path]:
@@ -198,13 +251,13 @@ def _draw(validation: Validation, plots: Path) -> tuple[Path, Path]:
     return report, plot
 
 
-def _data_hash(*parts: Part) -> str:
+def data_hash(*parts: Part) -> str:
     """SHA-256 over the values that were learnt from and tested on, in their order."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(json.dumps(part.features.columns).encode())
         digest.update(part.features.hash_rows(seed=0).to_numpy().tobytes())
-        digest.update(np.asarray(part.bad.cast(pl.Float64)).tobytes())
+        digest.update(part.outcomes.tobytes())
     return digest.hexdigest()
 
 

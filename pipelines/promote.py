@@ -9,18 +9,21 @@ from typing import Any
 
 import polars as pl
 
-from features.catalog import CATALOG, fingerprint
+from features.catalog import CATALOG, fingerprint, select
+from features.definition import Feature
 from features.errors import MicroloanError
-from models.gate import GateRecord, Limits, judge, sign
-from models.metrics import PairedTest, delong_test
-from models.registry import LoadedModel, ModelVersion, Registry
+from models.gate import judge
+from models.gate_record import GateRecord, Limits, Override, public_half, sign
+from models.metrics import PairedTest
+from models.registry import MODEL, LoadedModel, ModelVersion, Registry
 from pipelines.learn import TESTED
+from pipelines.paired import on_the_same_rows
+from pipelines.policies import newest_policy
 from pipelines.settings import Var
 from pipelines.tabulate import read_features
-from pipelines.train import MODEL
 from serving.bundle import publish
+from serving.champions import crown
 
-POLICIES = Path(__file__).resolve().parent.parent / "policies"
 GOLDEN_ROWS = 500
 
 
@@ -32,6 +35,7 @@ class Promoted:
     replaced: int | None
     policy: str
     bundle: str
+    override: Override | None
     checks: list[dict[str, Any]]
 
 
@@ -41,12 +45,14 @@ def promote(
     version: int | None = None,
     policy: Path | None = None,
     limits: Limits | None = None,
+    override: Override | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Promoted:
     """Make a version the champion: judge it, publish its bundle, then move the alias.
 
     ``version`` defaults to the newest, ``policy`` to the newest file of the project, ``limits`` to
-    the gate's own. The gate's record is signed and kept with the model whether it passed or not.
+    the gate's own. The gate's record is signed and kept with the model whether it passed or not;
+    ``override`` lets a model serve that did not, and is told in every answer.
 
     Raises:
         GateClosed: a check failed; the champion stays.
@@ -54,42 +60,47 @@ def promote(
     """
     registry = Registry(paths.mlflow)
     challenger = _load(registry, version)
+    features = select(challenger.scorer.names_)
     champion = registry.champion(MODEL)
     rows, _ = read_features(paths.features, CATALOG)
-    record = _judge(registry, challenger, champion, rows, limits, now())
-    registry.attach(challenger.version, {"gate.json": sign(record, _key(paths))})
-    registry.tag(challenger.version, {"gate": "passed" if record.passed else "failed"})
+    record = _judge(registry, challenger, champion, features, rows, limits, override, now())
+    signed = sign(record, _key(paths))
+    registry.attach(challenger.version, {"gate.json": signed})
+    registry.tag(challenger.version, {"gate": _verdict(record)})
     record.demand()
     policy_file = policy or newest_policy()
     release = publish(
         paths.bundles,
         scorer=challenger.scorer,
-        features=CATALOG,
+        features=features,
         policy=_content(policy_file),
         golden=_golden(registry, challenger.version, rows),
-        gate=record.to_dict(),
+        gate=signed,
+        gate_keys=(public_half(_key(paths)),),
         about={"name": MODEL, "version": str(challenger.version.version)},
     )
+    crown(paths.bundles, release.name, now())
     registry.set_alias(challenger.version, "champion")
     return Promoted(
         version=challenger.version.version,
         replaced=champion.version if champion else None,
         policy=policy_file.stem,
         bundle=release.name,
-        checks=_rows(record),
+        override=override,
+        checks=checks(record),
     )
 
 
-def newest_policy() -> Path:
-    """The project's policy file that is in force last.
+def checks(record: GateRecord) -> list[dict[str, Any]]:
+    """The checks of a gate, as rows of a table."""
+    return [
+        {"check": one.name, "asked": one.asked, "figure": one.figure, "passed": one.passed}
+        for one in record.checks
+    ]
 
-    Raises:
-        MicroloanError: there is none.
-    """
-    files = sorted(POLICIES.glob("*.yaml"))
-    if not files:
-        raise MicroloanError(f"No policy in {POLICIES}. Name one with --policy.")
-    return files[-1]
+
+def _verdict(record: GateRecord) -> str:
+    return "passed" if record.passed else "overridden" if record.override else "failed"
 
 
 def _load(registry: Registry, version: int | None) -> LoadedModel:
@@ -98,15 +109,17 @@ def _load(registry: Registry, version: int | None) -> LoadedModel:
         if not versions:
             raise MicroloanError("No scorer is registered. Run `microloan train` first.")
         version = versions[-1].version
-    return registry.load(MODEL, version, fingerprint=fingerprint(CATALOG))
+    return registry.load(MODEL, version)
 
 
 def _judge(
     registry: Registry,
     challenger: LoadedModel,
     champion: ModelVersion | None,
+    features: tuple[Feature, ...],
     rows: pl.DataFrame,
     limits: Limits | None,
+    override: Override | None,
     now: datetime,
 ) -> GateRecord:
     rival = champion if champion and champion.version != challenger.version.version else None
@@ -115,43 +128,33 @@ def _judge(
         model=f"{MODEL} {challenger.version.version}",
         model_hash=challenger.version.model_hash,
         fingerprint=challenger.fingerprint,
-        code_fingerprint=fingerprint(CATALOG),
         judged_at=now.isoformat(timespec="seconds"),
+        audits={
+            "features that the code computes otherwise": int(
+                challenger.fingerprint != fingerprint(features)
+            ),
+            "files of the report lost or changed": len(registry.changed(challenger.version)),
+        },
         champion=f"{MODEL} {rival.version}" if rival else None,
         against_champion=_paired(registry, challenger, rival, rows) if rival else None,
         limits=limits,
+        override=override,
     )
 
 
 def _paired(
     registry: Registry, challenger: LoadedModel, champion: ModelVersion, rows: pl.DataFrame
 ) -> PairedTest | None:
-    """Both scorers on rows of the challenger's test; None, which fails the gate, without any.
-
-    A champion of the same features scores all of them now; one of other features cannot, and is
-    compared on the rows of its own test that the challenger was tested on too.
-    """
-    tested = _tested(registry, challenger.version)
-    if champion.fingerprint == challenger.fingerprint:
-        both = tested.join(rows, on="application_id", maintain_order="left")
-        features = both.select(feature.name for feature in CATALOG)
-        rival = registry.load(MODEL, champion.version).scorer.decision_function(features)
-        both = both.with_columns(log_odds_right=pl.Series(rival))
-    else:
-        both = tested.join(_tested(registry, champion), on="application_id")
-    if both["bad"].n_unique() < 2:
-        return None
-    return delong_test(*(both[name].to_numpy() for name in ("bad", "log_odds", "log_odds_right")))
+    """The challenger's AUC against the champion's; None fails the gate: no rows judge both."""
+    pair = on_the_same_rows(registry, challenger.version, champion, rows)
+    return None if pair is None else pair.auc
 
 
 def _golden(registry: Registry, version: ModelVersion, rows: pl.DataFrame) -> pl.DataFrame:
     """The newest applications of the test."""
-    tested = _tested(registry, version).select("application_id").join(rows, on="application_id")
+    names = pl.read_parquet(registry.read(version, TESTED)).select("application_id")
+    tested = names.join(rows, on="application_id")
     return tested.sort("applied_on", "application_id").tail(GOLDEN_ROWS)
-
-
-def _tested(registry: Registry, version: ModelVersion) -> pl.DataFrame:
-    return pl.read_parquet(registry.read(version, TESTED))
 
 
 def _content(policy: Path) -> bytes:
@@ -164,17 +167,12 @@ def _content(policy: Path) -> bytes:
 
 
 def _key(paths: Var) -> bytes:
-    """Key that signs gate records; made once, readable by its owner alone."""
-    file = paths.root / "gate.key"
+    """Private key that signs gate records; made once, its public half beside it for the service."""
+    file = paths.gate_key
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
-        file.write_bytes(secrets.token_bytes(32))
-    return file.read_bytes()
-
-
-def _rows(record: GateRecord) -> list[dict[str, Any]]:
-    return [
-        {"check": one.name, "asked": one.asked, "figure": one.figure, "passed": one.passed}
-        for one in record.checks
-    ]
+        file.write_text(secrets.token_hex(32) + "\n")
+        with paths.gate_keys.open("a") as known:
+            known.write(public_half(bytes.fromhex(file.read_text())).hex() + "\n")
+    return bytes.fromhex(file.read_text())

@@ -20,7 +20,8 @@ What each department delivers, as `features/tables.py` demands it; written by `m
 
 Money is in whole fen (1 yuan = 100 fen). `known_on` is the first day (Asia/Shanghai) on whose
 morning the bank had the row. A restatement is a new row of the same key with a later `known_on`,
-never an edit.
+never an edit. What no row of a business means is said of each table; of a table that was never
+delivered nothing is known.
 """
 FEATURES_HEAD = """# Features
 
@@ -72,10 +73,17 @@ def _table_section(table: Table) -> str:
     parts = [
         f"## {table.name}\n",
         f"{_text(table.schema.__doc__)}\n",
-        f"{source} {_names(table.version)}.\n",
+        f"{source} {_names(table.version)}. {_absence(table)}\n",
         _grid(("column", "type", "unit", "allowed", "meaning"), rows) + _rules(table),
     ]
     return "\n".join(parts)
+
+
+def _absence(table: Table) -> str:
+    """What it means that a business has no row, once the table was delivered at all."""
+    if table.complete:
+        return "No row of a business: nothing happened, so its counts are 0."
+    return "No row of a business: nothing is known, so its features are empty."
 
 
 def _rules(table: Table) -> str:

@@ -15,6 +15,7 @@ from pipelines.tabulate import read_features
 from serving.bundle import Bundle, read_champion
 from serving.decide import Application, Decision
 from serving.records import Records
+from serving.release import read_gate_keys
 from serving.replay import decide_with
 from serving.rows import clean
 from serving.sources import sources_as_of
@@ -48,7 +49,7 @@ def score(
     Raises:
         MicroloanError: there is no champion, no store, or no application to decide.
     """
-    bundle = read_champion(paths.bundles)
+    bundle = read_champion(paths.bundles, read_gate_keys(paths.gate_keys))
     rows, _ = read_features(table, bundle.features)
     wanted = rows.filter(pl.col("applied_on") >= since) if since else rows
     if wanted.is_empty():

@@ -58,6 +58,7 @@ def settings(paths: Var, *, host: str = "127.0.0.1", port: int = 8000) -> Settin
         port=port,
         store=paths.store,
         bundles=paths.bundles,
+        gate_keys=paths.gate_keys,
         journal=paths.journal / "journal.db",
         keys=paths.keys,
     )

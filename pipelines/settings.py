@@ -51,6 +51,16 @@ class Var:
         return self.root / "bundles"
 
     @property
+    def gate_key(self) -> Path:
+        """Private key that signs the gate's records."""
+        return self.root / "gate.key"
+
+    @property
+    def gate_keys(self) -> Path:
+        """Public keys that verify them."""
+        return self.root / "gate.pub"
+
+    @property
     def journal(self) -> Path:
         """The decision journal."""
         return self.root / "journal"

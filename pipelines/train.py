@@ -1,129 +1,136 @@
 """Train a scorer on the applications in the store, out of time, and register it."""
 
-from collections.abc import Callable
-from datetime import date
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
-import polars as pl
+import msgspec
 
-from features.catalog import CATALOG, directions
-from features.errors import MicroloanError
+from features.catalog import directions, fingerprint
 from models import Scorer
-from models.outcomes import label
-from models.registry import Registry
-from models.splits import out_of_time
-from pipelines.learn import Learnt, Part, learn
+from models.at_risk import horizon_months
+from models.boosting import Recipe
+from models.columns import Columns
+from models.hazard import fit_hazard
+from models.registry import MODEL, Registry
+from models.rows import Rows
+from models.trials import Tuning, search, tune
+from pipelines.learn import Fit, Fitted, Learnt, Part, by_flag, learn
+from pipelines.plan import Plan
+from pipelines.policies import newest_policy
+from pipelines.provenance import code_sha256, lock_sha256
 from pipelines.settings import Var
-from pipelines.tabulate import read_features
-from serving.records import Records
+from pipelines.study import Study, study
+from serving.policy_file import load
 
-MODEL = "microloan"
-TEST_MONTHS = 6
-SEGMENTS = ("legal_form", "industry", "loan_purpose")
-SENSITIVE = ("owner_sex", "owner_is_local")
+PLAN = "plan.json"  # artefact: what the training was asked for
+TRIALS = "trials.csv"  # artefact: settings tried, and what they lost out of fold
 
 
 def train(
     paths: Var,
+    plan: Plan | None = None,
     *,
-    seed: int = 0,
-    as_of: date | None = None,
+    rivals: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Learnt:
-    """Learn from the loans that had matured before the test's first application, test on it.
+    """Learn from what was known before the test's first application, test on it, register.
 
-    ``as_of`` cuts what is known of the loans; by default the newest day in the loan book. Where a
-    province's truth lies beside the feeds it measures the result and is never an input.
+    ``rivals`` compares with challengers of other makes, which takes as long again.
 
     Raises:
-        MicroloanError: there is no feature table or store, or it holds too few mature loans.
+        MicroloanError: there is no feature table or store, or it holds too few loans.
     """
-    table, about = read_features(paths.features, CATALOG)
-    records = Records.open(paths.store)
-    applications, repayments = records.table("applications"), records.table("repayments")
-    if repayments.is_empty():
-        raise MicroloanError("The loan book has no repayments, so there is nothing to learn from.")
-    cut = as_of or _newest(repayments)
-    labels = label(applications, repayments, cut)
-    everyone = _with_context(table, records.table("registrations"), paths.truth)
-    loans = labels.drop("business_id", "applied_on").join(
-        everyone, on="application_id", maintain_order="left"
-    )
-    split = out_of_time(loans, as_of=cut, test_months=TEST_MONTHS)
-    scorer = Scorer(directions=directions(CATALOG), form="pairs", random_state=seed)
+    rows = study(paths, plan or Plan())
+    policy = load(newest_policy())
     return learn(
         Registry(paths.mlflow),
-        scorer,
-        _part(split.train),
-        _part(split.test),
-        applicants=_part(_same_period(everyone, labels, split.test)),
+        fit(rows),
+        rows.train,
+        rows.test,
+        applicants=rows.applicants,
         name=MODEL,
-        fingerprint=about.feature_fingerprint,
-        fingerprints={"store": about.store_snapshot, "feature_table": about.table_sha256},
-        parameters={"as_of": cut, "seed": seed, "test_months": TEST_MONTHS},
-        flow=_flow(applications, labels, split.train, split.test),
+        fingerprint=fingerprint(rows.plan.chosen),
+        fingerprints={
+            "store": rows.table.store_snapshot,
+            "feature_table": rows.table.table_sha256,
+            "code": code_sha256(),
+            "lock": lock_sha256(),
+        },
+        parameters=_told(rows.plan),
+        judging={
+            "scale": [(grade.grade, grade.pd_below) for grade in policy.grades],
+            "cut_off": policy.cut_off,
+        },
+        artifacts={PLAN: msgspec.json.encode(rows.plan)},
+        rivals=rivals,
+        flow=rows.flow,
         plots=paths.plots,
         progress=progress,
     )
 
 
-def _newest(repayments: pl.DataFrame) -> date:
-    newest = repayments["known_on"].max()
-    assert isinstance(newest, date)
-    return newest
+def fit(rows: Study) -> Fit:
+    """How the plan wants the scorer fitted."""
+    plan = rows.plan
+    scorer = Scorer(directions=directions(plan.chosen), form=plan.form, random_state=plan.seed)
+    if plan.method == "hazard":
+        return _by_hazard(scorer, rows)
+    return _by_trials(scorer, rows) if plan.trials else by_flag(scorer)
 
 
-def _with_context(table: pl.DataFrame, registrations: pl.DataFrame, truth: Path) -> pl.DataFrame:
-    """The feature table with what is measured by but never learnt from."""
-    owners = registrations.sort("known_on").unique("business_id", keep="last", maintain_order=True)
-    known = table.join(
-        owners.select("business_id", *SENSITIVE),
-        on="business_id",
-        how="left",
-        maintain_order="left",
-    )
-    file = truth / "applications.parquet"
-    if not file.exists():
-        return known.with_columns(true_pd=pl.lit(None, pl.Float64))
-    true = pl.read_parquet(file, columns=["application_id", "true_pd"])
-    return known.join(true, on="application_id", how="left", maintain_order="left")
+def _by_hazard(scorer: Scorer, rows: Study) -> Fit:
+    """Learn from loans of every age, as far as they had been watched when the test began."""
+    files: dict[str, bytes] = {}
+
+    def found(recipe: Recipe, columns: Columns, exposed: Rows) -> Mapping[str, float]:
+        plan = rows.plan
+        tuning = search(recipe, columns, exposed, trials=plan.trials, seed=plan.seed)
+        files[TRIALS] = _table(tuning)
+        return tuning.settings
+
+    def fitted(train: Part) -> Fitted:
+        hazard = fit_hazard(
+            scorer,
+            train.features,
+            months_at_risk=rows.loans["months_at_risk"].to_numpy(),
+            defaulted=rows.loans["defaulted"].to_numpy(),
+            started_on=rows.loans["granted_on"],
+            as_of=rows.start,
+            horizon_months=horizon_months(rows.plan.definition),
+            strata=rows.loans["repayment"],
+            groups=train.groups,
+            search=found if rows.plan.trials else None,
+        )
+        timing = hazard.to_bytes()["timing.json"]
+        return Fitted(hazard.scorer, {"timing.json": timing, **files})
+
+    return fitted
 
 
-def _part(rows: pl.DataFrame) -> Part:
-    bad = (rows["label"].cast(pl.String) == "bad").cast(pl.Float64)
-    outcome = rows["label"].cast(pl.String).is_in(["good", "bad"])
-    true = rows["true_pd"]
-    return Part(
-        features=rows.select(feature.name for feature in CATALOG),
-        bad=pl.select(pl.when(outcome).then(bad)).to_series(),
-        applied_on=rows["applied_on"],
-        groups=rows["business_id"],
-        names=rows["application_id"],
-        segments=rows.select(SEGMENTS),
-        sensitive=rows.select(SENSITIVE),
-        true_pd=None if true.null_count() == len(true) else true,
-    )
+def _by_trials(scorer: Scorer, rows: Study) -> Fit:
+    """Learn from flags with the settings that trials find."""
+
+    def fitted(train: Part) -> Fitted:
+        tuning = tune(
+            scorer,
+            train.features,
+            train.bad,
+            trials=rows.plan.trials,
+            applied_on=train.applied_on,
+            groups=train.groups,
+            seed=rows.plan.seed,
+        )
+        scorer.set_params(settings=tuning.settings)
+        return replace(by_flag(scorer)(train), files={TRIALS: _table(tuning)})
+
+    return fitted
 
 
-def _same_period(everyone: pl.DataFrame, labels: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:
-    """All who applied while the test's loans were applied for, declined ones with no label."""
-    first, last = test["applied_on"].min(), test["applied_on"].max()
-    return (
-        everyone.filter(pl.col("applied_on").is_between(first, last))
-        .join(labels.select("application_id", "label"), on="application_id", how="left")
-        .with_columns(pl.col("label").cast(pl.String).fill_null("none"))
-        .sort("application_id")
-    )
+def _table(tuning: Tuning) -> bytes:
+    return str(tuning.trials.to_csv(index=False)).encode()
 
 
-def _flow(
-    applications: pl.DataFrame, labels: pl.DataFrame, learnt: pl.DataFrame, tested: pl.DataFrame
-) -> dict[str, int]:
-    kinds = dict(labels["label"].cast(pl.String).value_counts().iter_rows())
-    return {
-        "applications": applications["application_id"].n_unique(),
-        "granted": labels.height,
-        **{str(kind): count for kind, count in sorted(kinds.items())},
-        "learnt from": learnt.height,
-        "tested on": tested.height,
-    }
+def _told(plan: Plan) -> dict[str, Any]:
+    """The plan as parameters of a run; no choice of features is all of them."""
+    return {**msgspec.to_builtins(plan), "features": ", ".join(plan.features) or "all"}

@@ -6,18 +6,13 @@ from typing import NamedTuple
 import msgspec
 
 from features.reasons import REASONS
-from serving.verdict import Fired, Row
+from serving.bilingual import Text
+from serving.values import Row
+from serving.verdict import Fired
 
 MOST = 4
 UNKNOWN = "R32"
 _DEPARTMENTS = {"registry": "市场监管", "tax": "税务", "utility": "水电气", "bank": "本行贷款"}
-
-
-class Text(msgspec.Struct, frozen=True):
-    """One sentence in two languages."""
-
-    zh: str
-    en: str
 
 
 class AdverseReason(msgspec.Struct, frozen=True):

@@ -13,12 +13,16 @@ from features.catalog import fingerprint, select
 from features.definition import Feature
 from features.errors import MicroloanError, UnknownName
 from models import Scorer
+from models.files import content_hash
+from models.gate_record import GateRecord, verify
 from serving import canary
+from serving.values import Row
 from serving.decide import Model, PolicyVersion
-from serving.policy import BadPolicy, Policy, digest, parse
-from serving.release import BadBundle, Manifest, champion, point, read_release, write_release
+from serving.policy import Policy
+from serving.policy_file import BadPolicy, digest, parse
+from serving.release import BadBundle, Manifest, champion, read_release, write_release
 from serving.rows import clean
-from serving.verdict import Row, failing_cases
+from serving.verdict import failing_cases
 
 SCORER_FILES = ("model.txt", "scorer.json")
 FEWEST_GOLDEN = 20
@@ -60,10 +64,11 @@ def publish(
     features: Sequence[Feature],
     policy: bytes,
     golden: pl.DataFrame,
-    gate: Mapping[str, Any],
+    gate: bytes,
+    gate_keys: Sequence[bytes],
     about: Mapping[str, Any],
 ) -> Path:
-    """Write a release, verify it as serving will, and make it the champion; returns the release.
+    """Write a release and verify it as serving will; returns it.
 
     Args:
         folder: holds ``releases/`` and the link ``champion``.
@@ -72,11 +77,12 @@ def publish(
         policy: content of a policy file.
         golden: feature rows, at least 20; some hundreds of recent applications are better, as the
             neutral applicant of the reasons is found among those just within the cut-off.
-        gate: the gate's record; must say ``"passed": true``.
+        gate: the gate's signed record of this very scorer.
+        gate_keys: public keys of which one verifies it, as serving will.
         about: ``name`` and ``version`` of the registered model, and whatever else to keep.
 
     Raises:
-        BadBundle: the release would not be served; the old champion stays.
+        BadBundle: the release would not be served.
         BadPolicy: the policy is not valid, or a worked case of it does not hold.
     """
     parsed = parse(policy)
@@ -90,7 +96,7 @@ def publish(
         "features.json": _json(_Features(names, _neutral(scorer, parsed, rows))),
         "policy.yaml": policy,
         "golden.json": _json(served),
-        "gate.json": _json(dict(gate)),
+        "gate.json": gate,
     }
     release = write_release(
         folder,
@@ -100,24 +106,30 @@ def publish(
         fingerprint=fingerprint(features),
         about=dict(about),
     )
-    read_bundle(release)
-    point(folder, release.name)
+    read_bundle(release, gate_keys)
     return release
 
 
-def read_champion(folder: Path, start: canary.Start = "forkserver") -> Bundle:
+def read_champion(
+    folder: Path, gate_keys: Sequence[bytes], start: canary.Start = "forkserver"
+) -> Bundle:
     """The bundle that ``champion`` points to. Raises ``BadBundle``."""
-    return read_bundle(champion(folder), start)
+    return read_bundle(champion(folder), gate_keys, start)
 
 
-def read_bundle(release: Path, start: canary.Start = "forkserver") -> Bundle:
+def read_bundle(
+    release: Path, gate_keys: Sequence[bytes], start: canary.Start = "forkserver"
+) -> Bundle:
     """Verify a release and load it; nothing of it reaches this process before all hashes hold.
+
+    One of ``gate_keys`` verifies that the gate let this scorer pass, or who overrode it.
 
     Raises:
         BadBundle: it must not serve; the message says why.
     """
     manifest, files = read_release(release)
     try:
+        record = _gate(manifest, files, gate_keys)
         features = _features(manifest, files)
         if wrong := canary.survives(_recompute, files, start=start):
             raise BadBundle(f"the model was refused in a child process: {wrong}")
@@ -126,15 +138,29 @@ def read_bundle(release: Path, start: canary.Start = "forkserver") -> Bundle:
     except (MicroloanError, msgspec.DecodeError) as error:
         raise BadBundle(f"{release.name}: {error}") from None
     version = PolicyVersion(policy.version, digest(files["policy.yaml"]))
-    model = Model(manifest.name, manifest.version, manifest.fingerprint, release.name)
+    model = Model(
+        manifest.name, manifest.version, manifest.fingerprint, release.name, record.override
+    )
     neutral = msgspec.json.decode(files["features.json"], type=_Features).neutral
     return Bundle(release.name, scorer, features, neutral, policy, version, model, manifest)
 
 
-def _features(manifest: Manifest, files: Mapping[str, bytes]) -> tuple[Feature, ...]:
-    """The features the bundle was made for, if the gate passed and they still compute the same."""
-    if msgspec.json.decode(files["gate.json"], type=dict[str, Any]).get("passed") is not True:
+def _gate(
+    manifest: Manifest, files: Mapping[str, bytes], gate_keys: Sequence[bytes]
+) -> GateRecord:
+    """The gate's record, if it is signed, of this scorer and these features, and lets it pass."""
+    record = verify(files["gate.json"], gate_keys)
+    if record.model_hash != content_hash({name: files[name] for name in SCORER_FILES}):
+        raise BadBundle("its gate record is of another model. Hint: promote this one")
+    if record.fingerprint != manifest.fingerprint:
+        raise BadBundle("its gate record is of other features. Hint: promote it again")
+    if not record.may_serve:
         raise BadBundle("its gate did not pass. Hint: promote a model that does")
+    return record
+
+
+def _features(manifest: Manifest, files: Mapping[str, bytes]) -> tuple[Feature, ...]:
+    """The features the bundle was made for, if they still compute the same."""
     listed = msgspec.json.decode(files["features.json"], type=_Features)
     try:
         features = select(listed.names)

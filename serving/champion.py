@@ -1,6 +1,7 @@
 """The bundle that decides now: a newly published one is picked up, a bad one is refused once."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from serving.bundle import Bundle, read_bundle, read_champion
@@ -13,10 +14,13 @@ _log = logging.getLogger("microloan.serving")
 class Champion:
     """Holds a verified bundle; ``bundle`` may be read by any thread at any time."""
 
-    def __init__(self, folder: Path, start: Start = "forkserver") -> None:
+    def __init__(
+        self, folder: Path, gate_keys: Sequence[bytes], start: Start = "forkserver"
+    ) -> None:
         self._folder = folder
+        self._gate_keys = gate_keys
         self._refused = ""
-        self.bundle: Bundle = read_champion(folder, start)
+        self.bundle: Bundle = read_champion(folder, gate_keys, start)
 
     def refresh(self) -> bool:
         """Turn to the published bundle if it is another; says whether it did.
@@ -27,7 +31,7 @@ class Champion:
             release = champion(self._folder)
             if release.name in (self.bundle.id, self._refused):
                 return False
-            fresh = read_bundle(release)
+            fresh = read_bundle(release, self._gate_keys)
         except BadBundle as error:
             self._refuse(error)
             return False

@@ -45,6 +45,7 @@ def open_durable(path: Path) -> apsw.Connection:
         connection = _connect(path, apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
         for name, value in PRAGMAS.items():
             connection.pragma(name, value)
+        connection.pragma("secure_delete", 1)  # a key that was destroyed leaves no trace
         connection.wal_autocheckpoint(0)
     except apsw.Error as error:
         raise BadJournal(
@@ -53,7 +54,7 @@ def open_durable(path: Path) -> apsw.Connection:
         ) from error
     require_durable(connection)
     if is_new:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     return connection
 
 
@@ -88,7 +89,8 @@ def _connect(path: Path, flags: int) -> apsw.Connection:
     return connection
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Flush a folder, so that a new file in it survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -2,34 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, Protocol
+from functools import partial
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from features.build import BUSINESS_ZONE
 from features.definition import Feature
+from models.gate_record import Override
 from serving.adverse import AdverseReason, Spoken, adverse_reasons
+from serving.asked import Asked
+from serving.instalments import Repayment
+from serving.offers import Offer
 from serving.policy import Outcome, Policy
+from serving.scoring import RowScorer, score_row
 from serving.sources import Dates
-from serving.verdict import Ages, Fired, Row, judge
+from serving.values import Row
+from serving.verdict import Ages, Evidence, Fired, judge
+from serving.way_to_yes import Way, ways_to_yes
 
 _ZONE = ZoneInfo(BUSINESS_ZONE)
-
-
-class RowScorer(Protocol):
-    """What a decision needs of ``models.Scorer``."""
-
-    @property
-    def base_(self) -> float: ...  # noqa: D102
-    @property
-    def names_(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def points(self) -> Any: ...  # noqa: D102
-    def encode_row(self, values: Mapping[str, Any]) -> NDArray[Any]: ...  # noqa: D102
-    def explain_row(self, row: NDArray[Any]) -> NDArray[Any]: ...  # noqa: D102
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,22 +35,34 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
     term_months: int
     purpose: str
-    repayment: str
+    repayment: Repayment
     applied_at: datetime
+    guaranteed: bool = False
 
     @property
     def applied_on(self) -> date:
         """The day in the business's time zone."""
         return self.applied_at.astimezone(_ZONE).date()
 
+    @property
+    def asked(self) -> Asked:
+        """The request as policy sees it."""
+        return Asked(
+            self.amount, self.applied_on, self.term_months, self.repayment, self.guaranteed
+        )
+
 
 class Model(msgspec.Struct, frozen=True):
-    """Which model spoke: its registered name and version, its features' and its bundle's hash."""
+    """Which model spoke: its registered name and version, its features' and its bundle's hash.
+
+    ``override`` says who lets it serve against the gate, and why.
+    """
 
     name: str
     version: str
     fingerprint: str
     bundle: str
+    override: Override | None = None
 
 
 class PolicyVersion(msgspec.Struct, frozen=True):
@@ -83,6 +89,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     policy: PolicyVersion
     decided_at: datetime
     features_as_of: dict[str, date | None]
+    doubt: float | None = None  # standard error of the log-odds
+    offers: tuple[Offer, ...] = ()
+    ways_to_yes: tuple[Way, ...] = ()
 
 
 def decide(
@@ -98,6 +107,7 @@ def decide(
     policy_version: PolicyVersion,
     decided_at: datetime,
     decision_id: str,
+    changed_trials: int = 0,
 ) -> Decision:
     """Score an application and decide it under the policy; nothing else is looked at.
 
@@ -114,30 +124,36 @@ def decide(
         policy_version: named in the answer.
         decided_at: moment of the decision, UTC.
         decision_id: name of the decision.
+        changed_trials: how often the application was changed and tried again before.
     """
-    contributions = scorer.explain_row(scorer.encode_row(row))
-    log_odds = float(scorer.base_ + contributions.sum())
-    probability = float(expit(log_odds))
+    scored, asked = score_row(scorer, row), application.asked
     ages = _ages(sources, application.applied_on)
-    verdict = judge(policy, row, probability, application.amount, ages)
-    # an approval tells only why less is lent than was asked for
-    is_approved = verdict.outcome == "approve"
-    spoken = _spoken(features, scorer.names_, contributions, neutral)
+    evidence = Evidence(row, scored.probability, ages, scored.doubt, changed_trials)
+    verdict = judge(policy, evidence, asked)
+    spoken: list[Spoken] = []  # an approval tells only why less is lent than was asked for
+    ways: tuple[Way, ...] = ()
+    if verdict.outcome != "approve":
+        score = partial(score_row, scorer)
+        spoken = _spoken(features, scorer.names_, scored.contributions, neutral)
+        ways = ways_to_yes(policy, evidence, application.purpose, asked, verdict, score)
     return Decision(
         decision_id=decision_id,
         application_id=application.application_id,
         revision=application.revision,
         outcome=verdict.outcome,
-        probability_of_default=probability,
-        score=float(scorer.points.score(log_odds)),
+        probability_of_default=scored.probability,
+        score=float(scorer.points.score(scored.log_odds)),
         grade=verdict.grade,
         limit=verdict.limit,
-        reasons=adverse_reasons(verdict.fired, [] if is_approved else spoken, row),
+        reasons=adverse_reasons(verdict.fired, spoken, row),
         rules=verdict.fired,
         model=model,
         policy=policy_version,
         decided_at=decided_at,
         features_as_of=dict(sources),
+        doubt=scored.doubt,
+        offers=verdict.offers,
+        ways_to_yes=ways,
     )
 
 

@@ -6,6 +6,8 @@ import json
 from html import escape
 from typing import Any
 
+from serving.problems import KINDS
+
 _STYLE = """
 body {font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
   color: #1c2733}
@@ -39,6 +41,19 @@ def docs_page(document: dict[str, Any]) -> str:
         f"<style>{_STYLE}</style><h1>{title}</h1><p>{said}</p>"
         "<p>Machines read <a href=/openapi.json>/openapi.json</a> (OpenAPI 3.1).</p>"
         f"{operations}<h2>Types</h2>{schemas}"
+    )
+
+
+def problem_page(code: str) -> str:
+    """What a problem means and what to do, as a page of HTML."""
+    kind = KINDS[code]
+    decided = "nothing was decided" if kind.decided is False else "ask again with the same key"
+    after = "" if kind.after is None else f" It may be sent again after {kind.after} s."
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>{escape(code)}</title>"
+        f"<style>{_STYLE}</style><h1>{kind.status} <code>{escape(code)}</code></h1>"
+        f"<p><b>{escape(kind.title)}.</b> {escape(kind.meaning)}</p>"
+        f"<p>What is known: {decided}.{after}</p><p><a href=/docs>All routes</a></p>"
     )
 
 

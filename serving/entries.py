@@ -1,98 +1,217 @@
-"""Entries of the journal: what is recorded of a decision, and the chain that binds them."""
+"""Entries of the journal: what is recorded, how it is stored, and the tree that binds it.
 
-from collections.abc import Iterator
+A decision is recorded in an entry of its own, and so is what happens to it later: an officer's
+override, its approval, what became of the loan, an erasure. ``record`` and ``response`` are sealed
+(``serving.seals``); the other fields are what searches and locks need, and name nobody.
+"""
+
+import hashlib
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+from os import urandom
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import apsw
 import msgspec
 
-from serving.chain import genesis, leaf, link
 from serving.database import BadJournal, open_reader, said
+from serving.merkle import LEAF, Subtree, Subtrees, grow, peaks_of, root_of
+from serving.seals import SCHEMA as SEALS
+from serving.seals import Random, Seals, Secret
 
-SCHEMA = """
+FORMAT = 2
+Peaks = tuple[bytes, ...]
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS journal (identity TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS entry (
     sequence INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
-    decision_id TEXT NOT NULL UNIQUE,
+    entry_id TEXT NOT NULL UNIQUE,
+    decision_id TEXT NOT NULL,
     application_id TEXT NOT NULL,
     revision INTEGER NOT NULL,
+    organisation TEXT NOT NULL,
+    branch TEXT NOT NULL,
+    business BLOB NOT NULL,
+    terms BLOB NOT NULL,
+    outcome TEXT NOT NULL,
+    at TEXT NOT NULL,
     key_hash BLOB NOT NULL UNIQUE,
     fingerprint BLOB NOT NULL,
     record BLOB NOT NULL,
     response BLOB NOT NULL,
-    leaf BLOB NOT NULL,
-    head BLOB NOT NULL,
-    UNIQUE (application_id, revision)
+    UNIQUE (organisation, application_id, kind, revision)
 ) STRICT;
+CREATE INDEX IF NOT EXISTS of_decision ON entry (decision_id);
+CREATE INDEX IF NOT EXISTS of_business ON entry (business, kind, at);
+CREATE INDEX IF NOT EXISTS searched ON entry (organisation, kind, sequence, branch, outcome, at);
+CREATE TABLE IF NOT EXISTS subtree (level INTEGER, number INTEGER, hash BLOB NOT NULL,
+    PRIMARY KEY (level, number)) STRICT, WITHOUT ROWID;
 CREATE TRIGGER IF NOT EXISTS entries_never_change BEFORE UPDATE ON entry
 BEGIN SELECT RAISE(ABORT, 'entries are never changed'); END;
 CREATE TRIGGER IF NOT EXISTS entries_are_never_deleted BEFORE DELETE ON entry
 BEGIN SELECT RAISE(ABORT, 'entries are never deleted'); END;
+{SEALS}
+PRAGMA user_version = {FORMAT};
 """
 NAME_ONCE = "INSERT INTO journal SELECT ? WHERE NOT EXISTS (SELECT 1 FROM journal);"
-INSERT = "INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?,?)"
+INSERT = "INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
+INSERT_SUBTREE = "INSERT INTO subtree VALUES (?, ?, ?)"
 BY_KEY = "SELECT * FROM entry WHERE key_hash = ?"
-BY_APPLICATION = "SELECT * FROM entry WHERE application_id = ? AND revision = ?"
-BY_DECISION = "SELECT * FROM entry WHERE decision_id = ?"
+BY_PLACE = """SELECT * FROM entry
+WHERE organisation = ? AND application_id = ? AND kind = ? AND revision = ?"""
+BY_ID = "SELECT * FROM entry WHERE entry_id = ?"
+OF_DECISION = "SELECT * FROM entry WHERE decision_id = ? ORDER BY sequence"
 IN_ORDER = "SELECT * FROM entry ORDER BY sequence"
+DECISIONS = "SELECT * FROM entry WHERE kind = 'decision' ORDER BY sequence"
+LEAVES = """SELECT entry.*, subtree.hash FROM entry
+LEFT JOIN subtree ON level = 0 AND number = sequence - 1
+WHERE sequence > ? ORDER BY sequence"""
+ABOVE = "SELECT 1 FROM subtree WHERE level = 0 AND number >= ? LIMIT 1"
+NO_PEAKS: Peaks = ()
+
+Kind = Literal["decision", "override", "approval", "outcome", "erasure"]
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """What is recorded of one decision; ``record`` holds all that a replay needs."""
+    """What is recorded; ``record`` holds all that a replay needs.
 
-    kind: str
+    Of each kind there is one entry for an application's ``revision``; for what happens to a
+    decision later the revision counts. ``business`` and ``terms`` are keyed hashes of who asked and
+    of what was asked for; ``at`` is ISO 8601 in UTC.
+    """
+
+    kind: Kind
+    entry_id: str
     decision_id: str
     application_id: str
     revision: int
+    organisation: str
+    branch: str = ""
+    business: bytes = b""
+    terms: bytes = b""
+    outcome: str = ""
+    at: str = ""
     key_hash: bytes
     fingerprint: bytes
     record: bytes
     response: bytes
 
+    @property
+    def sealed_by(self) -> str:
+        """Whose key seals the content: the decision's, but an erasure outlives what it erased."""
+        return self.entry_id if self.kind == "erasure" else self.decision_id
+
 
 class Stored(Entry, frozen=True, kw_only=True):
-    """An entry that is in the journal: its place, its leaf, and the chain's head after it."""
+    """An entry that is in the journal, at its place (from 1) and with its leaf in the tree."""
 
     sequence: int
     leaf: bytes
-    head: bytes
+    is_erased: bool = False
 
 
-def chain(entry: Entry, sequence: int, previous: bytes) -> Stored:
-    """``entry`` at its place, after the head ``previous``."""
-    fields = {name: getattr(entry, name) for name in Entry.__struct_fields__}
-    hashed = leaf(_bytes(value) for value in (sequence, *fields.values()))
-    return Stored(**fields, sequence=sequence, leaf=hashed, head=link(previous, hashed))
+class Whole(NamedTuple):
+    """A journal that is what was recorded: its name, its entries, and the root of its tree."""
+
+    identity: str
+    size: int
+    root: bytes
+
+
+_FIELDS = Entry.__struct_fields__
+
+
+def moment(at: datetime) -> str:
+    """A moment in UTC as entries hold it: text that sorts."""
+    return at.isoformat(timespec="microseconds")
+
+
+def place(entry: Entry, sequence: int, identity: str) -> Stored:
+    """``entry``, already sealed, at its place in the journal ``identity``."""
+    fields = {name: getattr(entry, name) for name in _FIELDS}
+    return Stored(**fields, sequence=sequence, leaf=_leaf(identity, sequence, *fields.values()))
 
 
 def row(stored: Stored) -> tuple[Any, ...]:
     """The row of the table ``entry``."""
-    fields = (getattr(stored, name) for name in Entry.__struct_fields__)
-    return (stored.sequence, *fields, stored.leaf, stored.head)
+    return (stored.sequence, *(getattr(stored, name) for name in _FIELDS))
 
 
-def find(connection: apsw.Connection, statement: str, *values: Any) -> Stored | None:
-    """The one entry a statement selects, if any."""
-    rows = connection.execute(statement, values).fetchall()
-    return _stored(rows[0]) if rows else None
+class Opened:
+    """The entries a connection finds, opened with the journal's secret."""
+
+    def __init__(self, connection: apsw.Connection, secret: Secret, random: Random) -> None:
+        self.connection = connection
+        self.identity = identity_of(connection)
+        self.seals = Seals(connection, secret, random)
+
+    def select(self, statement: str, *values: Any) -> Iterator[Stored]:
+        """The entries a statement selects; an erased one comes with empty content."""
+        for sequence, *fields in self.connection.execute(statement, values):
+            stored = place(_entry(fields), sequence, self.identity)
+            content = self.seals.open(stored.sealed_by, stored.record, stored.response)
+            record, response = content or (b"", b"")
+            yield msgspec.structs.replace(
+                stored, record=record, response=response, is_erased=content is None
+            )
+
+    def find(self, statement: str, *values: Any) -> Stored | None:
+        """The one entry a statement selects, if any."""
+        found = list(self.select(statement, *values))
+        return found[0] if found else None
+
+    def insert(self, entry: Entry, sequence: int, peaks: Peaks) -> tuple[Stored, Peaks]:
+        """Put ``entry`` at its place: as it can be answered, and the peaks of the tree with it."""
+        record, response = self.seals.seal(entry.sealed_by, entry.record, entry.response)
+        sealed = msgspec.structs.replace(entry, record=record, response=response)
+        stored = place(sealed, sequence, self.identity)
+        self.connection.execute(INSERT, row(stored))
+        peaks, made = grow(peaks, sequence - 1, stored.leaf)
+        self.connection.executemany(INSERT_SUBTREE, made)
+        opened = msgspec.structs.replace(stored, record=entry.record, response=entry.response)
+        return opened, peaks
 
 
-def entries(path: Path) -> Iterator[Stored]:
-    """All entries in order, for replays and audits; the journal is opened read-only."""
+def entries(path: Path, statement: str = IN_ORDER, *values: Any) -> Iterator[Stored]:
+    """Entries of a journal that is opened read-only, for replays and audits; all, in order."""
+    with reading(path) as connection:
+        yield from Opened(connection, Secret.of(path), urandom).select(statement, *values)
+
+
+def entry(path: Path, entry_id: str) -> Stored | None:
+    """One entry of a journal that is opened read-only."""
+    found = list(entries(path, BY_ID, entry_id))
+    return found[0] if found else None
+
+
+def identity_of(connection: apsw.Connection) -> str:
+    """The name of a journal, random and made once."""
+    ((identity,),) = connection.execute("SELECT identity FROM journal").fetchall()
+    return str(identity)
+
+
+def size_of(connection: apsw.Connection) -> int:
+    """Number of entries; they are numbered without gaps."""
+    found: Any = connection.execute("SELECT coalesce(max(sequence), 0) FROM entry").get
+    return int(found)
+
+
+def subtrees_of(connection: apsw.Connection) -> Subtrees:
+    """The subtrees a connection finds."""
+    return partial(_subtree, connection)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[apsw.Connection]:
+    """A journal opened read-only. Raises ``BadJournal`` if it cannot be read."""
     connection = open_reader(path)
     try:
-        yield from map(_stored, connection.execute(IN_ORDER))
-    finally:
-        connection.close()
-
-
-def verify(path: Path) -> tuple[int, bytes]:
-    """Walk the whole chain: (entries, head). Raises ``BadJournal`` naming the first bad entry."""
-    connection = open_reader(path)
-    try:
-        return _walk(connection)
+        demand_format(connection, path)
+        yield connection
     except apsw.Error as error:
         raise BadJournal(
             f"{path} cannot be read ({said(error)}). Hint: restore it from the last backup."
@@ -101,25 +220,77 @@ def verify(path: Path) -> tuple[int, bytes]:
         connection.close()
 
 
-def _walk(connection: apsw.Connection) -> tuple[int, bytes]:
-    ((identity,),) = connection.execute("SELECT identity FROM journal").fetchall()
-    count, head = 0, genesis(str(identity))
-    for found in connection.execute(IN_ORDER):
-        stored = _stored(found)
-        if chain(stored, count + 1, head) != stored:
-            raise BadJournal(
-                f"Entry {count + 1} of the journal is not what was recorded: its hash chain breaks "
-                "there. Hint: keep the file as evidence and restore the last backup."
-            )
-        count, head = stored.sequence, stored.head
-    return count, head
+def demand_format(connection: apsw.Connection, path: Path) -> None:
+    """Refuse the journal of another version of this program."""
+    found = connection.pragma("user_version")
+    if found != FORMAT:
+        raise BadJournal(
+            f"{path} is a journal of format {found}; this program writes {FORMAT}. "
+            "Hint: keep it, and name a new one."
+        )
 
 
-def _stored(found: Any) -> Stored:
-    sequence, *fields, hashed, head = found
-    named = dict(zip(Entry.__struct_fields__, fields, strict=True))
-    return Stored(**named, sequence=sequence, leaf=hashed, head=head)
+def verify(path: Path, sizes: Collection[int] = ()) -> tuple[Whole, dict[int, bytes]]:
+    """Walk the whole journal: what it is, and the roots it had at ``sizes``. Needs no key.
+
+    Raises:
+        BadJournal: naming the first entry that is not what was recorded.
+    """
+    with reading(path) as connection:
+        identity, roots = identity_of(connection), {}
+        size, peaks = 0, NO_PEAKS
+        for size, peaks in walk(connection):
+            if size in sizes:
+                roots[size] = root_of(peaks)
+        return Whole(identity, size, root_of(peaks)), roots
 
 
-def _bytes(value: str | int | bytes) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode()
+def walk(connection: apsw.Connection, after: int = 0) -> Iterator[tuple[int, Peaks]]:
+    """Hold each entry ``after`` a size against the tree: the size with it, and the tree's peaks.
+
+    Raises:
+        BadJournal: naming the first entry that is not what was recorded.
+    """
+    identity, size = identity_of(connection), after
+    peaks = peaks_of(after, subtrees_of(connection))
+    for sequence, *fields, kept in connection.execute(LEAVES, (after,)):
+        stored = place(_entry(fields), size + 1, identity)
+        peaks, made = grow(peaks, size, stored.leaf)
+        if sequence != size + 1 or kept != stored.leaf or not _are_kept(connection, made[1:]):
+            raise BadJournal(broken(size + 1))
+        size += 1
+        yield size, peaks
+    if connection.execute(ABOVE, (size,)).get:
+        raise BadJournal(broken(size + 1))
+
+
+def _are_kept(connection: apsw.Connection, made: list[Subtree]) -> bool:
+    return all(_subtree(connection, each.level, each.number) == each.hash for each in made)
+
+
+def _subtree(connection: apsw.Connection, level: int, number: int) -> bytes:
+    statement = "SELECT hash FROM subtree WHERE level = ? AND number = ?"
+    found = connection.execute(statement, (level, number)).get
+    return bytes(found) if found else b""
+
+
+def broken(sequence: int) -> str:
+    """What is told of the first entry that is not what was recorded."""
+    return (
+        f"Entry {sequence} of the journal is not what was recorded: the hash tree breaks there. "
+        "Hint: keep the file as evidence and restore the last backup."
+    )
+
+
+def _entry(fields: list[Any]) -> Entry:
+    return Entry(**dict(zip(_FIELDS, fields, strict=True)))
+
+
+def _leaf(*fields: str | int | bytes) -> bytes:
+    """SHA-256 over the stored bytes of an entry, each field led by its length (8 bytes)."""
+    digest = hashlib.sha256(LEAF)
+    for field in fields:
+        content = field if isinstance(field, bytes) else str(field).encode()
+        digest.update(len(content).to_bytes(8, "big"))
+        digest.update(content)
+    return digest.digest()

@@ -1,4 +1,4 @@
-"""The decision journal: one writer, group commit, append-only, hash-chained, durable.
+"""The decision journal: one writer, group commit, append-only, under a hash tree, durable.
 
 An answer leaves only after its entry survived an fsync. Errors say what is known of the outcome:
 
@@ -15,28 +15,36 @@ refuses everything, ``on_failure`` is called, and the process is expected to sto
 import queue
 import secrets
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import apsw
 
+from serving import checkpoints
 from serving.database import BadJournal, hold, open_durable, open_reader, said
 from serving.entries import (
-    BY_APPLICATION,
-    BY_DECISION,
+    BY_ID,
     BY_KEY,
-    INSERT,
+    BY_PLACE,
     NAME_ONCE,
     SCHEMA,
     Entry,
+    Kind,
+    Opened,
+    Peaks,
     Stored,
-    chain,
-    find,
-    row,
-    verify,
+    Whole,
+    demand_format,
+    size_of,
+    subtrees_of,
+    walk,
 )
+from serving.merkle import Subtrees, peaks_of, root_of
+from serving.seals import Random, Secret
 
 CHECKPOINT_PAGES = 1000
 
@@ -84,22 +92,45 @@ class Journal:
         batch: int = 64,
         on_failure: Callable[[str], None] | None = None,
         identity: Callable[[], str] = lambda: secrets.token_hex(16),
+        random: Random = secrets.token_bytes,
     ) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.failed = ""
+        self._path = path
         self._lock = hold(path)
-        self._connection = open_durable(path)
-        _create(self._connection, identity)
-        self._sequence, self._head = verify(path)
-        self._reader = open_reader(path)
+        self._secret = Secret.of(path, random)
+        connection = open_durable(path)
+        _create(connection, path, identity)
+        self._written = Opened(connection, self._secret, random)
+        self._read = Opened(open_reader(path), self._secret, random)
         self._reading = threading.Lock()
+        self._size, self._peaks = self._verified()
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(waiting)
         self._batch = batch
         self._on_failure = on_failure
-        self._wal_pages = 0
-        self._connection.set_wal_hook(self._note_wal)
+        self._wal = _Wal()
+        connection.set_wal_hook(self._wal)
         self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
         self._writer.start()
+
+    @property
+    def key(self) -> checkpoints.Key:
+        """The public key that checkpoints of this journal are signed with."""
+        return checkpoints.Key.of(self._read.identity, self._secret.signer)
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return self._size
+
+    @property
+    def waiting(self) -> int:
+        """Entries that wait for the writer."""
+        return self._queue.qsize()
+
+    def hashed(self, purpose: bytes, content: bytes) -> bytes:
+        """Keyed hash: equal for equal content, and telling nothing without the journal's key."""
+        return self._secret.hashed(purpose, content)
 
     def append(self, entry: Entry) -> "Future[Stored]":
         """Queue ``entry``; the future holds it once it is durable, or says why it is not.
@@ -120,26 +151,88 @@ class Journal:
         """The entry made under an idempotency key, if any."""
         return self._find(BY_KEY, key_hash)
 
-    def by_application(self, application_id: str, revision: int) -> Stored | None:
+    def by_application(
+        self, application_id: str, revision: int, organisation: str = "bank"
+    ) -> Stored | None:
         """The effective decision of an application's revision, if any."""
-        return self._find(BY_APPLICATION, application_id, revision)
+        return self.at(organisation, application_id, "decision", revision)
+
+    def at(
+        self, organisation: str, application_id: str, kind: Kind, revision: int
+    ) -> Stored | None:
+        """The one entry of a kind for an application's revision, if any."""
+        return self._find(BY_PLACE, organisation, application_id, kind, revision)
 
     def by_decision(self, decision_id: str) -> Stored | None:
         """The entry of a decision, if any."""
-        return self._find(BY_DECISION, decision_id)
+        stored = self.by_id(decision_id)
+        return stored if stored and stored.kind == "decision" else None
+
+    def by_id(self, entry_id: str) -> Stored | None:
+        """The entry of that name, if any."""
+        return self._find(BY_ID, entry_id)
+
+    def select(self, statement: str, *values: Any) -> list[Stored]:
+        """The entries a statement selects, opened."""
+        with self._reading:
+            return list(self._read.select(statement, *values))
+
+    def rows(self, statement: str, *values: Any) -> list[Any]:
+        """What a statement selects, as stored."""
+        with self._reading:
+            return list(self._read.connection.execute(statement, values))
+
+    def tree(self, read: Callable[[Whole, Subtrees], Any]) -> Any:
+        """``read`` of the journal's tree as it is at one moment."""
+        with self._reading, self._read.connection:
+            return read(_whole(self._read), subtrees_of(self._read.connection))
+
+    def sign(self, whole: Whole) -> str:
+        """The signed checkpoint of the journal as it is, or was."""
+        return checkpoints.sign(whole, self._secret.signer)
+
+    def save_checkpoint(self) -> None:
+        """Write the journal's checkpoint beside it, where the next start begins to verify."""
+        whole: Whole = self.tree(lambda whole, _: whole)
+        if whole.size and not self.failed:
+            checkpoints.write(_checkpoint_of(self._path), self.sign(whole))
 
     def close(self) -> None:
         """Write what is queued, then close; after a failure the database is left untouched."""
+        if not self._writer.is_alive():
+            return
         self._queue.put(None)
         self._writer.join()
         if not self.failed:
-            self._reader.close()
-            self._connection.close()
+            self.save_checkpoint()
+            self._read.connection.close()
+            self._written.connection.close()
         self._lock.close()
 
     def _find(self, statement: str, *values: Any) -> Stored | None:
         with self._reading:
-            return find(self._reader, statement, *values)
+            return self._read.find(statement, *values)
+
+    def _verified(self) -> tuple[int, Peaks]:
+        """Size and peaks of the journal, its entries after the last checkpoint verified."""
+        signed = self._checkpointed()
+        before = signed, peaks_of(signed, subtrees_of(self._read.connection))
+        return deque(chain([before], walk(self._read.connection, after=signed)), maxlen=1)[0]
+
+    def _checkpointed(self) -> int:
+        """Size of the last checkpoint, which the journal must continue; 0 if there is none."""
+        path = _checkpoint_of(self._path)
+        if not path.exists():
+            return 0
+        signed = checkpoints.read(path.read_text(encoding="utf-8"), self.key)
+        subtrees = subtrees_of(self._read.connection)
+        is_kept = signed.size <= _whole(self._read).size
+        if not is_kept or root_of(peaks_of(signed.size, subtrees)) != signed.root:
+            raise BadJournal(
+                f"{self._path} does not continue its checkpoint of {signed.size} entries "
+                f"({path.name}). Hint: `microloan journal verify --checkpoint {path}` says where."
+            )
+        return signed.size
 
     def _write(self) -> None:
         while batch := self._next_batch():
@@ -161,54 +254,51 @@ class Journal:
         return batch
 
     def _record(self, batch: list[_Waiting]) -> None:
-        before = self._sequence, self._head
+        before, connection = (self._size, self._peaks), self._written.connection
         try:
-            self._connection.execute("BEGIN IMMEDIATE")
+            connection.execute("BEGIN IMMEDIATE")
         except apsw.Error as error:
             _refuse(batch, JournalUnavailable(said(error)))
             return
         try:
             results = [self._insert(waiting.entry) for waiting in batch]
-            self._connection.execute("COMMIT")
+            connection.execute("COMMIT")
         except (apsw.BusyError, apsw.FullError, apsw.ReadOnlyError) as error:
-            self._sequence, self._head = before
+            self._size, self._peaks = before
             self._roll_back()
             _refuse(batch, JournalUnavailable(said(error)))
         except Exception as error:
             self._fail(said(error))
             _refuse(batch, OutcomeUnknown(said(error)))
         else:
+            if any(each.entry.kind == "erasure" for each in batch):
+                self._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)  # the WAL may hold the key
             _answer(batch, results)
-            self._checkpoint()
+            if self._wal.pages >= CHECKPOINT_PAGES:
+                self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def _insert(self, entry: Entry) -> _Result:
-        existing = find(self._connection, BY_KEY, entry.key_hash) or find(
-            self._connection, BY_APPLICATION, entry.application_id, entry.revision
-        )
-        if existing:
+        place = entry.organisation, entry.application_id, entry.kind, entry.revision
+        existing = self._written.find(BY_KEY, entry.key_hash)
+        if existing := existing or self._written.find(BY_PLACE, *place):
             return AlreadyDecided(existing)
-        stored = chain(entry, self._sequence + 1, self._head)
-        self._connection.execute(INSERT, row(stored))
-        self._sequence, self._head = stored.sequence, stored.head
+        stored, self._peaks = self._written.insert(entry, self._size + 1, self._peaks)
+        self._size = stored.sequence
+        if entry.kind == "erasure":
+            self._written.seals.destroy(entry.decision_id)
         return stored
 
     def _roll_back(self) -> None:
         try:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            if self._written.connection.in_transaction:
+                self._written.connection.execute("ROLLBACK")
         except apsw.Error as error:
             self._fail(said(error))
 
-    def _note_wal(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
-        self._wal_pages = pages
-        return apsw.SQLITE_OK
-
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, mode: int) -> None:
         """Move the WAL into the database; SQLite's own checkpoint would hide a failed fsync."""
-        if self._wal_pages < CHECKPOINT_PAGES:
-            return
         try:
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._written.connection.wal_checkpoint(mode=mode)
         except (apsw.BusyError, apsw.FullError):
             return  # everything is still safe in the WAL; the next commit tries again
         except apsw.Error as error:
@@ -220,14 +310,36 @@ class Journal:
             self._on_failure(reason)
 
 
-def _create(connection: apsw.Connection, identity: Callable[[], str]) -> None:
+class _Wal:
+    """Pages in the WAL after the last commit; no part of the journal, so as to form no cycle."""
+
+    pages = 0
+
+    def __call__(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        self.pages = pages
+        return apsw.SQLITE_OK
+
+
+def _create(connection: apsw.Connection, path: Path, identity: Callable[[], str]) -> None:
     try:
+        if connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").get:
+            return demand_format(connection, path)
         connection.execute(f"BEGIN IMMEDIATE; {SCHEMA} {NAME_ONCE} COMMIT", (identity(),))
     except apsw.Error as error:
         raise BadJournal(
             f"The journal cannot be written ({said(error)}). "
             "Hint: check that no other program holds it and that its disk has space."
         ) from error
+
+
+def _checkpoint_of(path: Path) -> Path:
+    return path.with_name(path.name + ".checkpoint")
+
+
+def _whole(opened: Opened) -> Whole:
+    """The journal as a connection sees it, taken from the tree alone."""
+    size = size_of(opened.connection)
+    return Whole(opened.identity, size, root_of(peaks_of(size, subtrees_of(opened.connection))))
 
 
 def _answer(batch: list[_Waiting], results: list[_Result]) -> None:

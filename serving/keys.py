@@ -16,15 +16,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
 from features.errors import MicroloanError, UnknownName
 
-Scope = Literal["officer", "supervisor", "auditor", "data_scientist"]
-SCOPES: tuple[Scope, ...] = ("officer", "supervisor", "auditor", "data_scientist")
+Scope = Literal["officer", "supervisor", "auditor", "data_scientist", "operator"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 LONGEST = timedelta(days=365)
+LIVE_OF_ONE_NAME = 2  # the old one and its successor, while a holder changes over
 _SHAPE = re.compile(r"mlk_([A-Za-z0-9]{8})_([A-Za-z0-9_-]{43})")
 
 
@@ -33,7 +34,10 @@ class BadKeys(MicroloanError):
 
 
 class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is kept of a key; the secret is not."""
+    """What is kept of a key; the secret is not. ``name`` is its holder, whichever key is used.
+
+    ``branch`` bounds what it makes and sees; without one it is the whole organisation.
+    """
 
     id: str
     name: str
@@ -42,6 +46,7 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     proof: str
     created_at: datetime
     expires_at: datetime
+    branch: str = ""
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,6 +96,7 @@ def create_key(
     *,
     now: datetime,
     organisation: str = "bank",
+    branch: str = "",
     lifetime: timedelta = LONGEST,
     random: Callable[[int], bytes] = secrets.token_bytes,
 ) -> str:
@@ -98,16 +104,24 @@ def create_key(
 
     Raises:
         UnknownName: a scope that does not exist.
-        BadKeys: a lifetime beyond a year, or a name that a live key has.
+        BadKeys: a lifetime beyond a year, or a third live key of one name.
     """
     wanted = tuple(_scope(scope) for scope in scopes)
     if not timedelta(0) < lifetime <= LONGEST:
         raise BadKeys(f"A key lives {LONGEST.days} days at most, not {lifetime.days}.")
     with _changing(path, random) as file:
+        holder = (organisation, name)
+        live = [
+            key.id
+            for key in file.keys
+            if (key.organisation, key.name) == holder and now < key.expires_at
+        ]
+        if len(live) >= LIVE_OF_ONE_NAME:
+            raise BadKeys(f"{name} has live keys {', '.join(live)}. Hint: revoke one of them.")
         identifier = base64.b32encode(random(5)).decode().lower()
         secret = base64.urlsafe_b64encode(random(32)).decode().rstrip("=")
         proof = prove(bytes.fromhex(file.pepper), secret)
-        key = Key(identifier, name, organisation, wanted, proof, now, now + lifetime)
+        key = Key(identifier, name, organisation, wanted, proof, now, now + lifetime, branch)
         _write(path, msgspec.structs.replace(file, keys=(*file.keys, key)))
     return f"mlk_{identifier}_{secret}"
 

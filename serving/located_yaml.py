@@ -7,6 +7,8 @@ from typing import Any, Self
 
 import yaml
 
+MERGE = "tag:yaml.org,2002:merge"
+
 
 class YamlMistake(ValueError):
     """Text that is not the YAML we accept: plain values, no repeated keys."""
@@ -57,8 +59,16 @@ def _plain(node: yaml.Node | None, path: str, lines: dict[str, int]) -> Any:
 
 
 def _items(node: yaml.MappingNode, path: str, lines: dict[str, int]) -> Iterator[tuple[str, Any]]:
+    """Own keys after those of a merged mapping (``<<``), so that they override them."""
+    merges = [value for key, value in node.value if key.tag == MERGE]
+    for merged in merges:
+        if not isinstance(merged, yaml.MappingNode):
+            raise YamlMistake("<< takes a mapping", merged.start_mark.line + 1)
+        yield from _items(merged, path, lines)
     seen: set[str] = set()
     for key, value in node.value:
+        if key.tag == MERGE:
+            continue
         line = key.start_mark.line + 1
         if key.value in seen:
             raise YamlMistake(f"{key.value} is given twice", line)

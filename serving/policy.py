@@ -1,98 +1,141 @@
-"""A policy: dated rules of a bank as data, validated on load with the line of the mistake.
+"""A policy: dated rules of a bank as data, each with its reason and source.
 
 Every part refuses fields it does not know: a misspelt rule must not be silently off.
 """
 
-import hashlib
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
-from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from features.catalog import CATALOG
-from features.errors import MicroloanError, UnknownName
-from features.reasons import REASONS
-from features.tables import TABLES
-from serving.located_yaml import LocatedYaml, YamlMistake
+from serving.asked import Asked
+from serving.bilingual import Text
+from serving.condition import Condition
+from serving.instalments import Repayment
+from serving.limit import Limit
+from serving.offers import Market
+from serving.support import Name, Yuan
 
 Outcome = Literal["approve", "refer", "decline"]
-Operator = Literal["<", "<=", ">", ">=", "==", "!=", "in", "not in"]
-Value = float | str | tuple[str, ...] | None
 Probability = Annotated[float, Meta(ge=0, le=1)]
-Yuan = Annotated[int, Meta(ge=0)]
-Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$")]
+STRICTNESS: dict[Outcome, int] = {"approve": 0, "refer": 1, "decline": 2}
 
 
-class BadPolicy(MicroloanError):
-    """A policy file that is not valid; the message names the file and the line."""
-
-
-class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A comparison of one feature; false while the feature is unknown."""
-
-    feature: str
-    op: Operator
-    value: Value
+def strictest(outcomes: Sequence[Outcome]) -> Outcome:
+    """The strictest of several outcomes; approve if there are none."""
+    return max(outcomes, key=STRICTNESS.__getitem__, default="approve")
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """If all conditions hold, the decision is at least as strict as ``outcome``."""
+    """If all conditions hold, the decision is at least as strict as ``outcome``.
+
+    A rule that approves only caps what may be lent without an officer, at ``cap`` yuan.
+    """
 
     id: Name
     when: tuple[Condition, ...]
-    outcome: Literal["refer", "decline"]
+    outcome: Outcome
+    cap: Yuan | None = None
     reason: str
     why: str
     source: str
 
 
+class Without(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is lent without any record of a source: at most ``cap``, if all conditions hold."""
+
+    cap: Yuan
+    when: tuple[Condition, ...]
+    why: str
+
+
 class SourceRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A table without which, or without whose fresh rows, no decision is automatic."""
+    """A table without which, or without whose fresh rows, no decision is automatic.
+
+    ``without`` softens the first half for businesses that never had a record of it (no meter of
+    their own); a source that has gone silent always refers.
+    """
 
     table: str
     oldest_days: int | None = None
+    without: Without | None = None
     why: str
     source: str
 
 
 class Grade(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Probabilities of default below ``pd_below`` (and not of a better grade), and their terms."""
+    """Probabilities of default below ``pd_below`` (and not of a better grade), and their terms.
+
+    ``floor`` yuan are lent however little is declared, as small operators declare less than they
+    sell. ``guaranteed`` is the outcome if a guarantee fund stands behind the loan.
+    """
 
     grade: str
     pd_below: Probability
     outcome: Outcome
+    guaranteed: Outcome | None = None
     cap: Yuan
-    sales_multiple: Annotated[float, Meta(ge=0, le=1)]
+    floor: Yuan = 0
+    sales_multiple: Probability
+
+    def outcome_for(self, *, guaranteed: bool) -> Outcome:
+        """What the grade asks for."""
+        return self.guaranteed if guaranteed and self.guaranteed else self.outcome
 
 
-class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Limit = min(cap, the grade's cap, its multiple of yearly sales) less what is owed, in steps.
+class Ceiling(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Above ``most`` an officer decides."""
 
-    ``sales`` names features of monthly sales in yuan; the first known one counts. A limit below
-    ``least_share`` of the amount asked for is no counter-offer: an officer talks to the applicant.
+    most: Annotated[float, Meta(ge=0)]
+    reason: str
+    why: str
+    source: str
+
+
+class ThinFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """With fewer than ``fewest`` of these features known, an officer decides."""
+
+    features: tuple[str, ...]
+    fewest: Annotated[int, Meta(ge=1)]
+    reason: str
+    why: str
+    source: str
+
+
+class Automatic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The limits of automatic approval; each refers on its own.
+
+    ``amount`` is in yuan; ``doubt`` the standard error of the log-odds, where the scorer tells one;
+    ``trials`` how often the application was changed and tried again.
     """
 
-    smallest: Yuan
-    cap: Yuan
-    step: Annotated[int, Meta(gt=0)]
-    sales: tuple[str, ...]
-    owed: str
-    least_share: Annotated[float, Meta(ge=0, le=1)]
+    amount: Ceiling | None = None
+    doubt: Ceiling | None = None
+    trials: Ceiling | None = None
+    thin_file: ThinFile | None = None
+
+
+class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Something the applicant can do: the feature then stands at ``to``, if it was worse before."""
+
+    id: Name
+    feature: str
+    to: float
+    advice: Text
     source: str
 
 
 class Expectation(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a worked case must give."""
+    """What a worked case must give; ``product`` and ``rate_bp`` are of the first offer."""
 
     outcome: Outcome
     grade: str
     limit: Yuan
     rules: tuple[str, ...] = ()
+    product: str | None = None
+    rate_bp: int | None = None
 
 
 class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -101,7 +144,13 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     name: str
     why: str
     probability_of_default: Probability
+    doubt: Annotated[float, Meta(ge=0)] | None = None
+    changed_trials: int = 0
     amount: Yuan
+    term_months: int = 12
+    repayment: Repayment = "bullet"
+    guaranteed: bool = False
+    on: date | None = None
     ages: dict[str, int | None]
     features: dict[str, float | str | None]
     expect: Expectation
@@ -115,7 +164,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     sources: tuple[SourceRule, ...]
     grades: tuple[Grade, ...]
     limit: Limit
+    automatic: Automatic = Automatic()
     rules: tuple[Rule, ...]
+    actions: tuple[Action, ...] = ()
+    market: Market | None = None
     cases: tuple[Case, ...]
 
     @property
@@ -123,94 +175,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         """The probability of default from which nothing is approved."""
         return max((g.pd_below for g in self.grades if g.outcome == "approve"), default=0.0)
 
-
-def load(path: Path) -> Policy:
-    """Read a policy file. Raises ``BadPolicy``."""
-    try:
-        return parse(path.read_bytes(), path.name)
-    except FileNotFoundError:
-        hint = "Hint: policies/ holds the dated ones."
-        raise BadPolicy(f"There is no policy {path}. {hint}") from None
-
-
-def parse(content: bytes, name: str = "policy.yaml") -> Policy:
-    """The policy in ``content``. Raises ``BadPolicy`` with the line of the mistake."""
-    try:
-        located = LocatedYaml.read(content)
-    except YamlMistake as error:
-        raise BadPolicy(_at(name, error.line, str(error))) from None
-    try:
-        policy = msgspec.convert(located.value, Policy)
-    except msgspec.ValidationError as error:
-        mistake, _, path = str(error).partition(" - at ")
-        raise BadPolicy(_at(name, located.line(path.strip("`") or "$"), mistake)) from None
-    for path, mistake in _mistakes(policy):
-        raise BadPolicy(_at(name, located.line(path), mistake))
-    return policy
-
-
-def digest(content: bytes) -> str:
-    """SHA-256 of a policy file."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def _at(name: str, line: int, mistake: str) -> str:
-    return f"{name}, line {line}: {mistake.rstrip('.?')}."
-
-
-def _mistakes(policy: Policy) -> Iterator[tuple[str, str]]:
-    """What the types cannot say: names that do not exist, grades out of order, no cases."""
-    yield from _unknown_names(policy)
-    bounds = [grade.pd_below for grade in policy.grades]
-    if not bounds or bounds[-1] != 1 or any(a >= b for a, b in pairwise(bounds)):
-        yield "$.grades", "pd_below must rise from grade to grade and end at 1"
-    order = [STRICTNESS[grade.outcome] for grade in policy.grades]
-    if order != sorted(order):
-        yield "$.grades", "outcomes must not become milder as the probability of default rises"
-    for at, rule in enumerate(policy.rules):
-        for number, condition in enumerate(rule.when):
-            if not _comparable(condition):
-                yield f"$.rules[{at}].when[{number}]", f"{condition.op} cannot take such a value"
-    if not policy.cases:
-        yield "$.cases", "a policy carries at least one worked case"
-
-
-def _unknown_names(policy: Policy) -> Iterator[tuple[str, str]]:
-    features = [feature.name for feature in CATALOG]
-    named = [("$.limit.owed", "feature", policy.limit.owed, features)]
-    named += [
-        (f"$.limit.sales[{at}]", "feature", name, features)
-        for at, name in enumerate(policy.limit.sales)
-    ]
-    named += [
-        (f"$.sources[{at}].table", "table", rule.table, list(TABLES))
-        for at, rule in enumerate(policy.sources)
-    ]
-    for at, rule in enumerate(policy.rules):
-        named.append((f"$.rules[{at}].reason", "reason", rule.reason, list(REASONS)))
-        named += [
-            (f"$.rules[{at}].when[{number}].feature", "feature", condition.feature, features)
-            for number, condition in enumerate(rule.when)
-        ]
-    for at, case in enumerate(policy.cases):
-        named += [(f"$.cases[{at}].features.{n}", "feature", n, features) for n in case.features]
-    for path, kind, name, known in named:
-        if name not in known:
-            yield path, str(UnknownName(kind, name, known))
-
-
-def _comparable(condition: Condition) -> bool:
-    """Whether the operator can compare with such a value."""
-    if condition.op in ("in", "not in"):
-        return isinstance(condition.value, tuple)
-    if condition.op in ("==", "!="):
-        return isinstance(condition.value, float | str)
-    return isinstance(condition.value, float) and math.isfinite(condition.value)
-
-
-STRICTNESS: dict[Outcome, int] = {"approve": 0, "refer": 1, "decline": 2}
-
-
-def strictest(outcomes: Sequence[Outcome]) -> Outcome:
-    """The strictest of several outcomes; approve if there are none."""
-    return max(outcomes, key=STRICTNESS.__getitem__, default="approve")
+    def asked(self, case: Case) -> Asked:
+        """What a worked case asks for."""
+        on = case.on or self.valid_from
+        return Asked(case.amount, on, case.term_months, case.repayment, case.guaranteed)

@@ -4,47 +4,136 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-TYPE = "https://microloan.invalid/docs/errors#"  # an identifier; docs/errors.md explains each code
-
+TYPE = "/problems/"  # relative to the service, which explains each code there
 
 Decided = Literal[False, "unknown"]
 
 
 class Kind(NamedTuple):
-    """A kind of problem: its status and title, and what the caller may do.
+    """A kind of problem: its status and title, what it means, and what the caller may do.
 
     ``decided`` is False if certainly nothing was decided, "unknown" if only a retry with the same
-    key can tell. ``after`` is the wait before a retry, in
-    seconds; None if the same request will not fare better.
+    key can tell. ``after`` is the wait before a retry, in seconds; None if the same request will
+    not fare better.
     """
 
     status: int
     title: str
+    meaning: str
     decided: Decided = False
     after: int | None = None
 
 
 KINDS = {
-    "malformed-json": Kind(400, "The body is not JSON"),
-    "idempotency-key-required": Kind(400, "An Idempotency-Key of 16 to 128 characters is needed"),
-    "unauthenticated": Kind(401, "A valid API key is needed"),
-    "scope-not-allowed": Kind(403, "This key may not do that"),
-    "not-found": Kind(404, "There is no such thing here"),
-    "method-not-allowed": Kind(405, "This address takes another method"),
-    "body-too-slow": Kind(408, "The body did not arrive in time", after=0),
-    "request-in-progress": Kind(409, "The same request is being decided", after=1),
-    "application-already-decided": Kind(409, "The application was decided with other content"),
-    "payload-too-large": Kind(413, "The body is larger than 64 KiB"),
-    "media-type": Kind(415, "Only application/json, without encoding, is taken"),
-    "validation-failed": Kind(422, "A field is not what it must be"),
-    "idempotency-key-reused": Kind(422, "The key was used for another request"),
-    "headers-too-large": Kind(431, "The headers are larger than 16 KiB"),
-    "internal": Kind(500, "The service failed; it was logged", "unknown", after=2),
-    "overloaded": Kind(503, "Too many requests are waiting", after=1),
-    "draining": Kind(503, "The service is stopping", after=2),
-    "not-ready": Kind(503, "The service is not ready", after=2),
-    "log-unavailable": Kind(503, "The journal cannot be written", after=2),
-    "outcome-unknown": Kind(503, "The decision may or may not be recorded", "unknown", after=2),
+    "malformed-json": Kind(
+        400,
+        "The body is not JSON",
+        "Not JSON: cut off, NaN, wrong encoding, nested too deep. Mend the body.",
+    ),
+    "idempotency-key-required": Kind(
+        400,
+        "An Idempotency-Key of 16 to 128 characters is needed",
+        "Make a key, store it, then send; see docs/idempotency.md.",
+    ),
+    "unauthenticated": Kind(
+        401, "A valid API key is needed", "No key, or one that is wrong, revoked or expired."
+    ),
+    "scope-not-allowed": Kind(
+        403, "This key may not do that", "The key has another scope than the route asks for."
+    ),
+    "second-person-needed": Kind(
+        403,
+        "Another person has to approve",
+        "Who overrides does not approve: a supervisor with another name does.",
+    ),
+    "not-found": Kind(
+        404,
+        "There is no such thing here",
+        "No such address, or no such decision of your organisation and branch.",
+    ),
+    "method-not-allowed": Kind(405, "This address takes another method", "Allow says which."),
+    "body-too-slow": Kind(
+        408, "The body did not arrive in time", "The body took more than 10 seconds.", after=0
+    ),
+    "request-in-progress": Kind(
+        409,
+        "The same request is being decided",
+        "The same request, or another of the same business, is being decided. Retry in a second.",
+        after=1,
+    ),
+    "application-already-decided": Kind(
+        409,
+        "The application was decided with other content",
+        "The application was decided with other content; Link leads to it.",
+    ),
+    "override-awaits-approval": Kind(
+        409,
+        "An override awaits its approval",
+        "The last override of this decision has to be approved or refused first.",
+    ),
+    "override-awaits-nothing": Kind(
+        409,
+        "The override awaits no approval",
+        "It was in force from the start, or was approved or refused already.",
+    ),
+    "erased": Kind(
+        410,
+        "The content was erased",
+        "The personal data were erased for good; that the decision was made is still proved.",
+    ),
+    "payload-too-large": Kind(413, "The body is larger than 64 KiB", "More than 64 KiB."),
+    "media-type": Kind(
+        415,
+        "Only application/json, without encoding, is taken",
+        "Only application/json, without Content-Encoding.",
+    ),
+    "validation-failed": Kind(
+        422,
+        "A field is not what it must be",
+        "errors names every field and its rule: required, type, too-small, too-large, too-short, "
+        "too-long, pattern, not-allowed, check-digit, time-zone-required, date-time, date, "
+        "in-the-future-or-before-2000, unknown-field, duplicate-field.",
+    ),
+    "idempotency-key-reused": Kind(
+        422,
+        "The key was used for another request",
+        "The key stands for another request. Use a new one.",
+    ),
+    "headers-too-large": Kind(
+        431, "The headers are larger than 16 KiB", "More than 16 KiB of headers."
+    ),
+    "internal": Kind(
+        500,
+        "The service failed; it was logged",
+        "Our mistake, logged under request_id. Retry with the same key.",
+        after=2,
+        decided="unknown",
+    ),
+    "overloaded": Kind(
+        503,
+        "Too many requests are waiting",
+        "Too many requests wait, or yours waited too long. Nothing was decided.",
+        after=1,
+    ),
+    "draining": Kind(
+        503, "The service is stopping", "The service is stopping. Nothing was decided.", after=2
+    ),
+    "not-ready": Kind(
+        503, "The service is not ready", "The records cannot be read. Nothing was decided.", after=2
+    ),
+    "log-unavailable": Kind(
+        503,
+        "The journal cannot be written",
+        "The journal is locked, full or read-only. Nothing was decided.",
+        after=2,
+    ),
+    "outcome-unknown": Kind(
+        503,
+        "The decision may or may not be recorded",
+        "The commit failed. Retry with the same key.",
+        after=2,
+        decided="unknown",
+    ),
 }
 
 

@@ -144,7 +144,12 @@ class _Snapshot:
 
     @cached_property
     def empty(self) -> dict[str, pl.DataFrame]:
-        return {name: TABLES[name].empty() for name in BUSINESS_TABLES}
+        """The tables of a business without a record.
+
+        Without a complete table that was never delivered: empty, it would say nothing happened.
+        """
+        told = (name for name in BUSINESS_TABLES if self.parts(name) or not TABLES[name].complete)
+        return {name: TABLES[name].empty() for name in told}
 
     def parts(self, name: str) -> Mapping[int, Part]:
         return self.manifest.tables.get(name, {})
@@ -226,11 +231,14 @@ class Records:
                 self._snapshot.file(part)
 
     def business(self, business_id: str) -> dict[str, pl.DataFrame]:
-        """All records of one business, by table; a table without any is an empty frame."""
+        """All records of one business, by table; a table without any is an empty frame.
+
+        A complete table that was never delivered to the store is not there.
+        """
         snapshot = self._snapshot
         bucket = bucket_of(business_id, snapshot.manifest.buckets)
         found = dict(snapshot.empty)
-        for name in BUSINESS_TABLES:
+        for name in snapshot.empty:
             if part := snapshot.parts(name).get(bucket):
                 rows = snapshot.file(part).of(business_id)
                 found[name] = found[name] if rows is None else rows
@@ -243,7 +251,7 @@ class Records:
             raise StoreError(
                 f"There is no bucket {index}: the store has 0 to {snapshot.manifest.buckets - 1}."
             )
-        parts = {name: snapshot.parts(name).get(index) for name in BUSINESS_TABLES}
+        parts = {name: snapshot.parts(name).get(index) for name in snapshot.empty}
         return {
             name: snapshot.read(part) if part else snapshot.empty[name]
             for name, part in parts.items()

@@ -13,6 +13,7 @@ from features.errors import MicroloanError
 
 FILES = ("model.txt", "scorer.json", "features.json", "policy.yaml", "golden.json", "gate.json")
 FORMAT = 1
+GATE_KEY_BYTES = 32
 LARGEST = 256 * 1024 * 1024  # bytes of one file
 
 
@@ -89,6 +90,23 @@ def champion(folder: Path) -> Path:
     except OSError:
         raise BadBundle(f"No champion in {folder}. Hint: run `microloan promote` first.") from None
     return folder / "releases" / target.name
+
+
+def read_gate_keys(path: Path) -> tuple[bytes, ...]:
+    """Public keys that verify the gate's records, a hexadecimal line each, retired ones included.
+
+    Raises:
+        BadBundle: there is no such file, or a line of it is no key.
+    """
+    try:
+        keys = tuple(bytes.fromhex(line) for line in path.read_text().split())
+    except FileNotFoundError:
+        raise BadBundle(f"There is no {path}. Hint: run `microloan promote` first.") from None
+    except ValueError as error:
+        raise BadBundle(f"{path} holds a line that is no key ({error}).") from None
+    if any(len(key) != GATE_KEY_BYTES for key in keys):
+        raise BadBundle(f"{path} holds a key that has not {GATE_KEY_BYTES} bytes.")
+    return keys
 
 
 def sha256(content: bytes) -> str:

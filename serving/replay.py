@@ -8,7 +8,8 @@ from serving.bundle import Bundle
 from serving.decide import Application, Decision, decide
 from serving.schemas import DecisionRequest, answer
 from serving.sources import Dates
-from serving.verdict import Row
+from serving.trials import Trials
+from serving.values import Row
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -25,6 +26,9 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     snapshot: str
     decided_at: datetime
     decision: Decision
+    branch: str = ""
+    by: str = ""
+    trials: Trials = Trials()
 
 
 def decide_with(
@@ -34,6 +38,7 @@ def decide_with(
     sources: Dates,
     decided_at: datetime,
     decision_id: str,
+    changed_trials: int = 0,
 ) -> Decision:
     """``decide`` with the scorer, the policy and the names of ``bundle``."""
     return decide(
@@ -48,6 +53,7 @@ def decide_with(
         policy_version=bundle.policy_version,
         decided_at=decided_at,
         decision_id=decision_id,
+        changed_trials=changed_trials,
     )
 
 
@@ -61,5 +67,6 @@ def replay(record: bytes, bundle: Bundle) -> tuple[Decision, bytes]:
         kept.sources,
         kept.decided_at,
         kept.decision.decision_id,
+        kept.trials.changed,
     )
-    return decision, answer(decision)
+    return decision, answer(decision, kept.trials.decision_ids)

@@ -1,8 +1,6 @@
-"""What a decision rests on: feature rows as JSON can hold them, and how fresh their sources are."""
+"""What a decision rests on: feature rows and how fresh their sources are."""
 
-import math
 from collections.abc import Mapping
-from typing import Any
 
 import polars as pl
 
@@ -10,7 +8,9 @@ from features.build import KEYS, build
 from features.catalog import CATALOG
 from serving.decide import Application
 from serving.sources import Dates, sources_as_of
-from serving.verdict import Row
+from serving.values import Row, clean
+
+__all__ = ["clean", "evidence"]
 
 
 def evidence(application: Application, tables: Mapping[str, pl.DataFrame]) -> tuple[Row, Dates]:
@@ -32,15 +32,3 @@ def evidence(application: Application, tables: Mapping[str, pl.DataFrame]) -> tu
     )
     values = build(frame, tables, CATALOG).drop(KEYS).row(0, named=True)
     return clean(values), sources_as_of(frame, tables)[0]
-
-
-def clean(values: Mapping[str, Any]) -> dict[str, float | str | None]:
-    """``values`` as numbers or text; NaN and infinities, which JSON cannot hold, are unknown."""
-    return {name: _clean(value) for name, value in values.items()}
-
-
-def _clean(value: Any) -> float | str | None:
-    if value is None or isinstance(value, str):
-        return value
-    number = float(value)
-    return number if math.isfinite(number) else None

@@ -1,22 +1,27 @@
 """What goes over the wire: strict requests, and answers that round what only auditors see whole."""
 
-import json
-import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Literal
+from decimal import Decimal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+from scipy.special import expit, logit
 
 from features.tables import is_credit_code
+from models.gate_record import Override
 from serving.adverse import AdverseReason
+from serving.bodies import invalid, read_json
 from serving.decide import Application, Decision, Model
+from serving.offers import Offer
 from serving.policy import Outcome
-from serving.problems import FieldError, Problem
+from serving.problems import FieldError
 from serving.verdict import Fired
+from serving.way_to_yes import Way
 
 API_VERSION = "2026-11-23"
 DIGITS = 4  # of probabilities and contributions in answers
+NINETY = 1.645  # standard errors either way hold nine in ten
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 SKEW = timedelta(minutes=5)  # of the caller's clock
 
@@ -47,6 +52,9 @@ class DecisionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         Literal["bullet", "instalment"],
         Meta(description="Interest monthly and the principal at maturity, or equal instalments"),
     ] = "bullet"
+    guaranteed: Annotated[
+        bool, Meta(description="Ask with a public guarantee fund behind the loan, for its fee")
+    ] = False
     applied_at: (
         Annotated[
             datetime,
@@ -66,6 +74,7 @@ class DecisionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
             purpose=self.purpose,
             repayment=self.repayment,
             applied_at=(self.applied_at or now).astimezone(UTC),
+            guaranteed=self.guaranteed,
         )
 
     def canonical(self) -> bytes:
@@ -77,11 +86,15 @@ class DecisionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 
 
 class AnsweredModel(msgspec.Struct, frozen=True):
-    """The model that spoke, and the hash of the features it was made for."""
+    """The model that spoke, and the hash of the features it was made for.
+
+    ``override`` says who lets it serve although the gate did not pass, and why.
+    """
 
     name: str
     version: str
     fingerprint: str
+    override: Override | None = None
 
 
 class AnsweredPolicy(msgspec.Struct, frozen=True):
@@ -98,11 +111,37 @@ class DecisionResponse(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     outcome: Outcome
     probability_of_default: Annotated[float, Meta(ge=0, le=1)]
+    probability_between: Annotated[
+        tuple[float, float] | None,
+        Meta(description="It lies here nine times in ten; null where the scorer cannot tell"),
+    ]
     score: Annotated[int, Meta(description="Points; 20 more halve the odds of default")]
     grade: str
     limit: Annotated[int, Meta(ge=0, description="The most the bank would lend now, yuan")]
+    rate_bp: Annotated[
+        int | None,
+        Meta(description="Contract rate of the first offer, basis points a year, simple interest"),
+    ]
+    instalment: Annotated[
+        Decimal | None, Meta(description="Monthly payment of the first offer, yuan")
+    ]
+    offers: Annotated[
+        tuple[Offer, ...],
+        Meta(
+            description="What each product would lend: largest first, then cheapest after support; "
+            "indicative while an officer has yet to decide, none when declined"
+        ),
+    ]
+    ways_to_yes: Annotated[
+        tuple[Way, ...],
+        Meta(description="Requests that would be approved in full today, and the steps to each"),
+    ]
     reasons: Annotated[tuple[AdverseReason, ...], Meta(max_length=4)]
     rules: Annotated[tuple[Fired, ...], Meta(description="Rules of the policy that fired")]
+    trials: Annotated[
+        tuple[str, ...],
+        Meta(description="Decisions of this business on other terms in the 30 days before"),
+    ]
     model: AnsweredModel
     policy: AnsweredPolicy
     bundle_id: str
@@ -122,40 +161,19 @@ class ModelResponse(msgspec.Struct, frozen=True, kw_only=True):
     features: tuple[str, ...]
 
 
-_DECODER = msgspec.json.Decoder(DecisionRequest)
-_RULES = (
-    ("unknown field", "unknown-field"),
-    ("missing required field", "required"),
-    ("matching regex", "pattern"),
-    ("Invalid enum", "not-allowed"),
-    ("timezone", "time-zone-required"),
-    ("RFC3339", "date-time"),
-    ("<=", "too-large"),
-    (">=", "too-small"),
-    ("Expected", "type"),
-)
-
-
 def read_request(body: bytes, now: datetime) -> DecisionRequest:
-    """The request in ``body``. Raises ``Problem`` naming field and rule, never the value."""
-    try:
-        request = _DECODER.decode(body)
-        json.loads(body, object_pairs_hook=_distinct)
-    except msgspec.ValidationError as error:
-        raise _invalid(*_broken_rule(str(error))) from None
-    except _Repeated:
-        raise _invalid("", "duplicate-field") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
-        raise Problem("malformed-json") from None
+    """The request in ``body``. Raises ``Problem`` naming fields and rules, never values."""
+    request = read_json(body, DecisionRequest)
     if not is_credit_code(request.business_id):
-        raise _invalid("/business_id", "check-digit")
+        raise invalid(FieldError("/business_id", "check-digit"))
     if request.applied_at is not None and not EARLIEST <= request.applied_at <= now + SKEW:
-        raise _invalid("/applied_at", "in-the-future-or-before-2000")
+        raise invalid(FieldError("/applied_at", "in-the-future-or-before-2000"))
     return request
 
 
-def answer(decision: Decision) -> bytes:
-    """The body answered for a decision, rounded."""
+def answer(decision: Decision, trials: tuple[str, ...] = ()) -> bytes:
+    """The body answered for a decision, rounded; ``trials`` are those of the business before."""
+    first = decision.offers[0] if decision.offers else None
     return msgspec.json.encode(
         DecisionResponse(
             decision_id=decision.decision_id,
@@ -163,11 +181,17 @@ def answer(decision: Decision) -> bytes:
             revision=decision.revision,
             outcome=decision.outcome,
             probability_of_default=round(decision.probability_of_default, DIGITS),
+            probability_between=_between(decision),
             score=round(decision.score),
             grade=decision.grade,
             limit=decision.limit,
+            rate_bp=first.rate_bp if first else None,
+            instalment=first.instalment if first else None,
+            offers=decision.offers,
+            ways_to_yes=decision.ways_to_yes,
             reasons=tuple(map(_rounded, decision.reasons)),
             rules=decision.rules,
+            trials=trials,
             model=answered_model(decision.model),
             policy=AnsweredPolicy(decision.policy.version),
             bundle_id=decision.model.bundle,
@@ -177,32 +201,18 @@ def answer(decision: Decision) -> bytes:
     )
 
 
+def _between(decision: Decision) -> tuple[float, float] | None:
+    """The 90 % interval of the probability: the log-odds and their standard error, both ways."""
+    if decision.doubt is None:
+        return None
+    log_odds, apart = logit(decision.probability_of_default), NINETY * decision.doubt
+    low, high = expit(log_odds - apart), expit(log_odds + apart)
+    return round(float(low), DIGITS), round(float(high), DIGITS)
+
+
 def answered_model(model: Model) -> AnsweredModel:
     """What answers say of a model."""
-    return AnsweredModel(model.name, model.version, model.fingerprint)
-
-
-class _Repeated(ValueError):
-    """An object names a field twice."""
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> None:
-    if len({name for name, _ in pairs}) != len(pairs):
-        raise _Repeated
-
-
-def _broken_rule(message: str) -> tuple[str, str]:
-    """Pointer and code of msgspec's message, which may quote the caller's words."""
-    found = re.search(r" - at `\$\.?([A-Za-z_]*)`$", message)
-    missing = re.search(r"missing required field `([a-z_]+)`", message)
-    name = found.group(1) if found else missing.group(1) if missing else ""
-    code = next((code for words, code in _RULES if words in message), "invalid")
-    return (f"/{name}" if name else ""), code
-
-
-def _invalid(pointer: str, code: str) -> Problem:
-    where = pointer or "the body"
-    return Problem("validation-failed", f"{where}: {code}.", (FieldError(pointer, code),))
+    return AnsweredModel(model.name, model.version, model.fingerprint, model.override)
 
 
 def _rounded(reason: AdverseReason) -> AdverseReason:

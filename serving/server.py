@@ -19,6 +19,7 @@ from serving.champion import Champion
 from serving.journal import Journal
 from serving.keys import Keys
 from serving.records import Records
+from serving.release import read_gate_keys
 from serving.service import DecisionService, Limits
 from serving.settings import Settings
 
@@ -68,13 +69,21 @@ def _ignore(_number: int, _frame: FrameType | None) -> None:
 def opened(settings: Settings) -> Iterator[ASGIApp]:
     """The application with all it needs open, closed again afterwards."""
     keys = Keys(settings.keys)
-    champion = Champion(settings.bundles, start="fork")  # before anything starts a thread
+    gate_keys = read_gate_keys(settings.gate_keys)
+    champion = Champion(settings.bundles, gate_keys, start="fork")  # before any thread starts
     records = Records.open(settings.store)
+    records.warm()
     journal = Journal(settings.journal, on_failure=_stop)
     limits = Limits(workers=settings.workers, waiting=settings.waiting)
-    service = DecisionService(champion, records, journal, keys.pepper, limits)
+    service = DecisionService(champion, records, journal, limits)
     try:
-        yield create_app(service, keys, clock=_now, request_id=_request_id)
+        yield create_app(
+            service,
+            keys,
+            clock=_now,
+            request_id=_request_id,
+            second_person_above=settings.second_person_above,
+        )
     finally:
         service.close()
 

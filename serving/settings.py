@@ -22,10 +22,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     port: int = 8000
     store: Path = Path("var/store")
     bundles: Path = Path("var/bundles")
+    gate_keys: Path = Path("var/gate.pub")
     journal: Path = Path("var/journal/journal.db")
     keys: Path = Path("var/keys.json")
     workers: int = 2
     waiting: int = 64
+    second_person_above: int = 300_000  # yuan asked for, above which two people override
     behind_tls_proxy: bool = False
 
     def __post_init__(self) -> None:

@@ -17,6 +17,8 @@ def world(
     months: int = 48,
     seed: int = 0,
     workers: int = 1,
+    last_month: str = "2025-12",
+    report: bool = False,
     common: Common = DEFAULT,
 ) -> None:
     """Make a province: synthetic businesses, what departments saw of them, and the truth.
@@ -31,20 +33,42 @@ def world(
         Same seed, same bytes.
     workers
         Processes; the result does not depend on it.
+    last_month
+        Last month of the loan book, as 2025-12.
+    report
+        Make no province: hold the one that is there against published figures.
     """
+    if report:
+        _hold_against_published(common)
+        return
     from pipelines.world import make_province
 
     paths = common.paths
-    with console.progress("province") as report:
+    with console.progress("province") as progress:
         made = make_province(
             paths.province,
             businesses=businesses,
             months=months,
             seed=seed,
             workers=workers,
-            progress=report,
+            last_month=last_month,
+            progress=progress,
         )
     common.tell(f"Province in {paths.province}", made)
+
+
+def _hold_against_published(common: Common) -> None:
+    from pipelines.world.report import measure, told, write
+
+    paths = common.paths
+    with console.progress("measure") as progress:
+        report, evidence = measure(paths.province, progress=progress)
+    data, page = write(report, evidence, paths.province)
+    rows = [{"figure": m.name, "target": m.target, "measured": m.found} for m in report.misses]
+    if rows:
+        console.table("Outside their tolerance, or not measurable", rows)
+    found = {"page": str(page), "data": str(data), **told(report)}
+    common.tell(f"{report.inside} of {report.judged} figures inside their tolerance", found)
 
 
 @app.command(help_epilogue="Example: microloan ingest var/province/feeds")

@@ -1,30 +1,77 @@
-"""Commands of the data scientist: learn, compare, publish."""
+"""Commands that learn: from the feeds, and from any flat table."""
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from pipelines import console
 from pipelines.cli.root import DEFAULT, Common, app
+from pipelines.plan import Form, Method, Plan
 
 
-@app.command(help_epilogue="Example: microloan train --seed 7")
-def train(*, seed: int = 0, as_of: date | None = None, common: Common = DEFAULT) -> None:
+@app.command(help_epilogue="Example: microloan train --seed 7 --until 2024-06-30")
+def train(
+    *,
+    method: Method = "hazard",
+    form: Form = "pairs",
+    label: str = "dpd90_12m",
+    features: str = "",
+    as_of: date | None = None,
+    since: date | None = None,
+    until: date | None = None,
+    test_months: int = 6,
+    trials: int = 0,
+    rivals: bool = True,
+    seed: int = 0,
+    common: Common = DEFAULT,
+) -> None:
     """Train, calibrate, validate out of time, and register a scorer.
 
     Parameters
     ----------
-    seed
-        Seed of folds and trees.
+    method
+        hazard learns from loans of every age as far as they were watched; flag from matured ones.
+    form
+        Form of the trees: pairs explains exactly by tables; auto tries all out of fold.
+    label
+        Definition of default: days past due and months on book.
+    features
+        Names of the catalogue, separated by commas; default: all of them.
     as_of
         What is known of the loans is cut at this day; default: the newest in the loan book.
+    since
+        First day of the applications learnt from.
+    until
+        Last day of the applications learnt from.
+    test_months
+        Newest matured months of applications, kept for the test.
+    trials
+        Settings of the trees to try out of fold (Optuna); 0 keeps those of the house.
+    rivals
+        Compare with challengers of other makes: plain LightGBM, a WoE scorecard, an EBM.
+    seed
+        Seed of folds, trees and trials.
     """
     from pipelines.train import train as learn
 
+    plan = Plan(
+        method=method,
+        form=form,
+        label=label,
+        features=tuple(name.strip() for name in features.split(",") if name.strip()),
+        as_of=as_of,
+        since=since,
+        until=until,
+        test_months=test_months,
+        trials=trials,
+        seed=seed,
+    )
     with console.progress("train") as report:
-        trained = learn(common.paths, seed=seed, as_of=as_of, progress=report)
+        trained = learn(common.paths, plan, rivals=rivals, progress=report)
+    for warning in trained.warnings:
+        console.people.print(f"[yellow]warning[/yellow] {warning}")
     console.table("Validation", trained.rows)
     common.tell(f"Registered {trained.name} version {trained.version}", trained)
 
@@ -44,7 +91,8 @@ def fit(
     id: str | None = None,  # noqa: A002  # --id is what people will type
     prior: float | None = None,
     gap_days: int = 0,
-    form: Literal["auto", "pairs", "free", "deep"] = "auto",
+    form: Form = "auto",
+    rivals: bool = True,
     seed: int = 0,
     common: Common = DEFAULT,
 ) -> None:
@@ -69,6 +117,8 @@ def fit(
         Days before the test that nothing is learnt from, for outcomes known late.
     form
         Form of the trees: auto tries three; pairs is the fastest and explains exactly.
+    rivals
+        Compare with challengers of other makes: plain LightGBM, a WoE scorecard, an EBM.
     seed
         Seed of folds and trees.
     """
@@ -87,31 +137,10 @@ def fit(
             gap_days=gap_days,
             form=form,
             seed=seed,
+            rivals=rivals,
             progress=report,
         )
     for warning in fitted.warnings:
         console.people.print(f"[yellow]warning[/yellow] {warning}")
     console.table("Validation", fitted.rows)
     common.tell(f"Registered {fitted.name} version {fitted.version}", fitted)
-
-
-@app.command(help_epilogue="Example: microloan promote 1")
-def promote(
-    version: Annotated[int | None, Parameter(help="Version; default: the newest.")] = None,
-    /,
-    *,
-    policy: Path | None = None,
-    common: Common = DEFAULT,
-) -> None:
-    """Hold a version against the gate; if it passes, publish it for serving.
-
-    Parameters
-    ----------
-    policy
-        Policy file to publish with it; default: the newest of the project's.
-    """
-    from pipelines.promote import promote as hold_and_publish
-
-    promoted = hold_and_publish(common.paths, version=version, policy=policy)
-    console.table("Gate", promoted.checks)
-    common.tell(f"Champion is version {promoted.version}", promoted)

@@ -14,6 +14,10 @@ from pipelines.world.trades import TRADES, by_trade
 
 Bools = NDArray[np.bool_]
 HOUSEHOLD = LEGAL_FORMS.index("household")
+LEFT_OVER = 0.237  # of a month of ordinary sales, before the owner draws what is above the target
+TRAITS = (0.27, 0.24, 0.26, 0.94)
+CRISES = 0.0084
+CUSHION = -0.50  # log months of cash that a middling owner wants
 
 
 @dataclass(frozen=True)
@@ -92,15 +96,15 @@ def draw_businesses(
         contribution=by_trade("contribution", trade),
         margin=_margin(trade, management, leverage, woman),
         target=np.exp(
-            -0.16
-            + 0.27 * management
-            + 0.24 * discipline
-            - 0.26 * leverage
-            + 0.16 * log_age
-            + 0.94 * buffer
+            CUSHION
+            + TRAITS[0] * management
+            + TRAITS[1] * discipline
+            - TRAITS[2] * leverage
+            + 0.05 * log_age
+            + TRAITS[3] * buffer
         ),
         reserve=0.05 * np.exp(-0.9 * discipline),
-        crisis=0.0084
+        crisis=CRISES
         * np.exp(0.8 * (concentration - 0.33) - 0.25 * management + 0.10 * log_size)
         * np.where(woman, 0.9, 1.0),
     )
@@ -122,7 +126,7 @@ def _margin(trade: Ints, management: Floats, leverage: Floats, woman: Bools) -> 
     """Share of ordinary sales left after costs, the owner's living and interest on old debts."""
     return (
         by_trade("margin", trade)
-        + 0.237
+        + LEFT_OVER
         + 0.012 * management
         - 0.020 * np.minimum(leverage, 1.5)
         + 0.004 * woman

@@ -102,13 +102,15 @@ def ways(businesses: Businesses, years: Floats) -> Ways:
     """The traits of each business at an age of ``years``: the young are frailer and may leave."""
     b = businesses
     youth = np.exp(-np.maximum(years, 0.0) / 2.5)
-    hazard = np.where(b.household, 0.060, 0.036) * (1 + 0.6 * youth) - 0.001 * np.minimum(years, 20)
+    settled = 1 - 0.95 * np.exp(-np.maximum(years, 0.0))  # a new company stays a year or two
+    hazard = np.where(b.household, 0.060 * (1 + 0.6 * youth), 0.058 * settled)
+    hazard = np.maximum(hazard - 0.001 * np.minimum(years, 20), 0.0)
     drift = DRIFT * b.volatility * np.exp(-0.10 * b.management) * (1 + 0.25 * youth)
     return Ways(
         volatility=b.volatility,
         drift=drift,
         contribution=b.contribution,
-        margin=b.margin - 0.065 * youth + 0.008 * np.minimum(years, 12) / 12,
+        margin=b.margin - 0.065 * youth + 0.003 * np.minimum(years, 12) / 12,
         target=b.target,
         reserve=b.reserve,
         crisis=b.crisis * (1 + 2.6 * youth),

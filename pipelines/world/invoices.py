@@ -65,15 +65,15 @@ def invoice_feed(
     bought = ordered * BOUGHT * np.clip(issuers.share[who] + 0.1, 0.3, 0.95)
     return pl.concat(
         [
-            _direction(b, issuers, months, present, SALES, sold, 0.45, rng),
-            _direction(b, issuers, months, present, PURCHASES, bought, 0.60, rng),
+            _direction(b, issuers, months, present, SALES, sold, 0.42, rng),
+            _direction(b, issuers, months, present, PURCHASES, bought, 0.45, rng),
         ]
     )
 
 
 def _ordered(turnover: Floats) -> Floats:
     """Purchases follow the sales of this month and the month before."""
-    return 0.5 * turnover[1:] + 0.5 * turnover[:-1]
+    return 0.7 * turnover[1:] + 0.3 * turnover[:-1]
 
 
 def _direction(

@@ -67,7 +67,7 @@ def draw_accounts(b: Businesses, first_meter: int, rng: np.random.Generator) -> 
 
 def _never_matched(b: Businesses, rng: np.random.Generator) -> Bools:
     """Accounts in the name of a landlord or a former tenant: most of all of migrants' shops."""
-    chance = np.where(b.household, np.where(b.migrant, 0.31, 0.13), np.where(b.migrant, 0.17, 0.09))
+    chance = np.where(b.household, np.where(b.migrant, 0.35, 0.07), np.where(b.migrant, 0.20, 0.055))
     young = np.maximum(0, 1 - (b.established.max() - b.established) / 1_500) * 0.10
     return np.asarray(rng.random(len(b)) < chance + young - 0.02)
 

@@ -90,7 +90,8 @@ def make_partition(order: Order, partition: int) -> Made:
             b, story.climate, story.asked, story.lives, ids, order.futures, streams["futures"]
         ),
         "links": told.links(b, accounts),
-        "businesses": told.businesses(b, signs),
+        "businesses": told.businesses(b, signs, exits),
+        "states": told.states(b, story.climate, story.lives, BURN_IN, order.last_month),
         "faults": pl.concat(planted).filter(pl.col("day") <= _day(order.delivered)),
     }
     return Made(delivered, truth)

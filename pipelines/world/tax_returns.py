@@ -113,8 +113,8 @@ def _dodge_notch(
     bar = notch(quarter)[:, None]
     excess = (declared - bar) / np.maximum(bar, 1)
     tempted = (excess > 0) & (excess < 0.35) & (bar > 0)
-    yields = rng.random(declared.shape) < (0.75 - 1.5 * np.maximum(excess, 0)) / (
-        1 + np.exp(0.4 * discipline - 0.6)
+    yields = rng.random(declared.shape) < (0.95 - 1.5 * np.maximum(excess, 0)) / (
+        1 + np.exp(0.4 * discipline - 2.0)
     )
     under = bar * (1 - 0.12 * rng.beta(1.0, 2.5, declared.shape))
     return np.where(tempted & yields, under, declared)

@@ -6,11 +6,13 @@ import polars as pl
 from pipelines.world import truth
 from pipelines.world.businesses import Businesses
 from pipelines.world.economy import DISTRICTS, Climate
-from pipelines.world.frames import picked
+from pipelines.world.frames import NEVER, nulled, picked
 from pipelines.world.lives import Asked, Lives
 from pipelines.world.loans import Ids
 from pipelines.world.meters import Accounts, tenants_of
+from pipelines.world.months import first_day
 from pipelines.world.names import Signs
+from pipelines.world.registrations import Exits
 from pipelines.world.trades import TRADE_NAMES
 
 
@@ -49,8 +51,8 @@ def links(b: Businesses, accounts: Accounts) -> pl.DataFrame:
     )
 
 
-def businesses(b: Businesses, signs: Signs) -> pl.DataFrame:
-    """Names, owners and hidden traits of the businesses."""
+def businesses(b: Businesses, signs: Signs, exits: Exits) -> pl.DataFrame:
+    """Names, owners, hidden traits and the real end of trading of the businesses."""
     return pl.DataFrame(
         {
             "business_id": b.code,
@@ -68,5 +70,24 @@ def businesses(b: Businesses, signs: Signs) -> pl.DataFrame:
             "monthly_sales": b.monthly_sales,
             "cash_target": b.target,
             "monthly_crisis": b.crisis,
+            "stopped_on": nulled(pl.Series(exits.stopped).cast(pl.Int32), int(NEVER)).cast(pl.Date),
+        }
+    )
+
+
+def states(
+    b: Businesses, climate: Climate, lives: Lives, first_row: int, last: int
+) -> pl.DataFrame:
+    """Hidden state of every living business at the end of each December up to month ``last``."""
+    decembers = np.flatnonzero((climate.months % 12 == 11) & (climate.months <= last))
+    rows = decembers[decembers >= first_row]
+    at, who = np.nonzero(lives.alive[rows])
+    return pl.DataFrame(
+        {
+            "business_id": b.code[who],
+            "month": pl.Series(first_day(climate.months[rows[at]])).cast(pl.Int32).cast(pl.Date),
+            "trading": lives.trading[rows[at], who],
+            "cash_months": lives.cash[rows[at], who],
+            "relative_sales": lives.sales[rows[at], who],
         }
     )

@@ -39,10 +39,10 @@ def consumption(
     """KWh by month and business: size, month's sales, season, and a drift of its own."""
     rows = slice(first_row, None)
     sales = np.maximum(lives.sales[rows], 1e-3)
-    level = by_trade("level", b.trade) * (np.log(b.monthly_sales) - 10.4)
+    level = by_trade("level", b.trade) * (np.log(b.monthly_sales) - 10.15)
     shape = sales.shape
     own = 0.55 * rng.standard_normal(shape[1])
-    drift = np.cumsum(0.035 * rng.standard_normal(shape), axis=0)
+    drift = np.cumsum(0.05 * rng.standard_normal(shape), axis=0)
     solar = _solar(b, climate, first_row, rng)
     log: Floats = (
         np.log(by_trade("kwh", b.trade))
@@ -51,7 +51,7 @@ def consumption(
         + by_trade("month", b.trade) * np.clip(np.log(sales), -2.5, 1.5)
         + _season(b, climate.months[rows])
         + drift
-        + 0.20 * rng.standard_normal(shape)
+        + 0.17 * rng.standard_normal(shape)
         + solar
     )
     running = np.where(lives.trading[rows], 1.0, IDLE) * lives.alive[rows]

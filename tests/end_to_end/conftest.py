@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from features.catalog import CATALOG
-from models.gate import Limits
+from models.gate_record import Limits
 from pipelines.intake.ingest import IngestSummary, ingest
 from pipelines.learn import Learnt
+from pipelines.plan import Plan
 from pipelines.promote import Promoted, promote
 from pipelines.score import BatchSummary, score
 from pipelines.settings import Var
@@ -18,7 +19,8 @@ from pipelines.world import make_province
 
 BUSINESSES = 5_000
 SEED = 11
-FEW_BADS = Limits(bads=5, auc=0.3, calibration_error=0.1)  # so small a book cannot show more
+# so small a book cannot show more
+FEW_BADS = Limits(bads=5, auc=0.3, calibration_error=0.1, level=(0.3, 3.0))
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def travel(root: Path) -> Travelled:
     make_province(paths.province, businesses=BUSINESSES, seed=SEED)
     ingested = ingest(paths.feeds, paths.store, paths.quarantine)
     tabulate(paths.store, paths.features, CATALOG)
-    learnt = train(paths, seed=SEED)
+    learnt = train(paths, Plan(seed=SEED))
     promoted = promote(paths, limits=FEW_BADS)
     return Travelled(paths, ingested, learnt, promoted, score(paths, table=paths.features))
 

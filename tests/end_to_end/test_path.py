@@ -6,12 +6,23 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from models.gate import GateClosed
+from features.catalog import CATALOG
+from models.gate_record import GateClosed, Override
+from models.registry import MODEL, Registry
+from pipelines.compare import compare
+from pipelines.learn import Learnt
+from pipelines.plan import Plan
 from pipelines.promote import promote
+from pipelines.register import report, rollback, versions
+from pipelines.reproduce import reproduce
 from pipelines.run import free_port
 from pipelines.service import ask, invite, new_key, running, settings
+from pipelines.study import study
+from pipelines.train import train
+from serving.bundle import read_champion
 from serving.entries import verify
-from tests.end_to_end.conftest import Travelled, travel
+from serving.release import read_gate_keys
+from tests.end_to_end.conftest import SEED, Travelled, travel
 
 
 def test_every_delivered_row_is_accepted_duplicate_or_quarantined(travelled: Travelled) -> None:
@@ -61,6 +72,71 @@ def test_a_served_decision_equals_the_batch_and_is_in_the_journal(travelled: Tra
     assert [reason["code"] for reason in answer["reasons"]] == batch["reasons"]
     entries, _ = verify(served.journal)
     assert entries == 1
+
+
+def test_nothing_known_after_the_test_began_is_learnt(travelled: Travelled) -> None:
+    rows = study(travelled.paths, Plan(seed=SEED))
+    tested = rows.test.applied_on
+    assert tested is not None
+    assert rows.start <= tested.min()  # type: ignore[operator]
+    assert rows.loans["granted_on"].max() <= rows.start  # type: ignore[operator]
+    learnt, judged = (set(part.names or ()) for part in (rows.train, rows.test))
+    assert learnt.isdisjoint(judged)
+    on_book = (pl.lit(rows.start) - pl.col("granted_on")).dt.total_days() / 28 + 1
+    assert rows.loans.filter(pl.col("months_at_risk") > on_book).is_empty()
+
+
+def test_a_version_is_made_again_byte_for_byte_from_what_its_run_kept(travelled: Travelled) -> None:
+    made = reproduce(travelled.paths, travelled.learnt.run_id)
+    assert (made.version, made.changed) == (travelled.learnt.version, "nothing")
+
+
+@pytest.fixture(scope="module")
+def second(travelled: Travelled) -> Learnt:
+    """Another version: learnt from matured loans alone, with some of the features."""
+    chosen = tuple(feature.name for feature in CATALOG[::2])
+    plan = Plan(method="flag", features=chosen, seed=SEED)
+    return train(travelled.paths, plan, rivals=False)
+
+
+def test_two_versions_are_compared_on_the_same_rows(travelled: Travelled, second: Learnt) -> None:
+    judged = compare(travelled.paths, second.version, travelled.learnt.version)
+    assert [row["scorer"] for row in judged.figures] == ["version 2", "version 1"]
+    area = {row["scorer"]: row["AUC"] for row in judged.figures}
+    (test,) = (row for row in judged.tests if row["figure"] == "AUC")
+    assert test["first less second"] == pytest.approx(area["version 2"] - area["version 1"])
+    assert Path(judged.plot).read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_version_that_fails_serves_only_if_somebody_answers_for_it_and_a_rollback_ends_it(
+    travelled: Travelled, second: Learnt
+) -> None:
+    paths, keys = travelled.paths, read_gate_keys(travelled.paths.gate_keys)
+    with pytest.raises(GateClosed):
+        promote(paths, version=second.version)
+    override = Override("head of risk", "a trial of one week")
+    promote(paths, version=second.version, override=override)
+    assert read_champion(paths.bundles, keys).model.override == override
+    restored = rollback(paths)
+    served = read_champion(paths.bundles, keys).model
+    assert (restored.version, served.override) == (str(travelled.learnt.version), None)
+    listed = {row["version"]: (row["aliases"], row["gate"]) for row in versions(paths)}
+    assert listed == {1: ("champion", "passed"), 2: ("–", "overridden")}
+
+
+def test_an_alias_moved_by_hand_changes_nothing_that_serves(
+    travelled: Travelled, second: Learnt
+) -> None:
+    registry, paths = Registry(travelled.paths.mlflow), travelled.paths
+    registry.set_alias(registry.version(MODEL, second.version), "champion")
+    served = read_champion(paths.bundles, read_gate_keys(paths.gate_keys)).model
+    registry.set_alias(registry.version(MODEL, travelled.learnt.version), "champion")
+    assert served.version == str(travelled.learnt.version)
+
+
+def test_the_report_comes_out_of_the_register(travelled: Travelled) -> None:
+    file = report(travelled.paths, "champion")
+    assert "<svg" in file.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

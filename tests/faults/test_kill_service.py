@@ -25,7 +25,7 @@ needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs 
 
 
 def held(journal: Path) -> dict[str, bytes]:
-    """Answers in the journal, by application; the chain is verified."""
+    """Answers in the journal, by application; the journal is verified."""
     verify(journal)
     found = {stored.application_id: stored.response for stored in entries(journal)}
     assert len(found) == sum(1 for _ in entries(journal)), "an application was decided twice"

@@ -24,9 +24,11 @@ def entry(number: int) -> Entry:
     """The entry that ``number`` stands for, the same in every process."""
     return Entry(
         kind="decision",
+        entry_id=f"dec_{number}",
         decision_id=f"dec_{number}",
         application_id=f"A-{number}",
         revision=0,
+        organisation="bank",
         key_hash=f"key {number}".encode(),
         fingerprint=b"fingerprint",
         record=b'{"number": %d, "padding": "%s"}' % (number, b"x" * 2000),

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.at_risk import HORIZON_MONTHS, months_at_risk
+from models.at_risk import horizon_months, months_at_risk
 from models.outcomes import label
 from tests.models.test_outcomes import (
     LONG_AFTER,
@@ -102,5 +102,5 @@ def test_a_label_that_was_never_eased_is_what_the_watch_says(
     loan = application(repayment=repayment)
     said = label(loan, book(rows), LONG_AFTER)["label"].item()
     watch = months_at_risk(loan, book(rows), LONG_AFTER)
-    inside = watch["months_at_risk"].item() <= HORIZON_MONTHS[repayment]
+    inside = watch["months_at_risk"].item() <= horizon_months()[repayment]
     assert (said == "bad") == (watch["defaulted"].item() and inside)

@@ -44,6 +44,23 @@ def test_the_jeffreys_test_agrees_with_the_published_example() -> None:
     assert jeffreys_test(2, 6, 0.0367) == pytest.approx(0.0044, abs=5e-5)
 
 
+def test_the_jeffreys_test_rejects_the_grades_that_the_published_table_rejects() -> None:
+    """MathWorks, Risk Management Toolbox, page of jeffreysTest: ten grades of 500 loans, 2020."""
+    loans = (56, 79, 68, 54, 45, 40, 40, 34, 37, 47)
+    defaults = (6, 18, 16, 21, 11, 14, 10, 13, 19, 22)
+    summed = (1.5593, 6.0743, 8.6793, 9.4626, 10.206, 11.001, 13.08, 12.796, 15.526, 22.219)
+    tested = [
+        jeffreys_test(bads, rows, total / rows)
+        for bads, rows, total in zip(defaults, loans, summed, strict=True)
+    ]
+    assert [p < 0.05 for p in tested] == [True] * 4 + [False] * 6
+
+
+def test_the_binomial_test_agrees_with_the_published_dice() -> None:
+    """Wikipedia, Binomial test: 51 or more sixes in 235 rolls of a fair die have p = .02654."""
+    assert binomial_test(51, 235, 1 / 6) == pytest.approx(0.02654, abs=5e-6)
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(1, 300), st.integers(0, 300), st.floats(0.001, 0.5))
 def test_the_binomial_test_is_the_exact_upper_tail(rows: int, bads: int, chance: float) -> None:

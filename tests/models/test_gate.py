@@ -7,13 +7,26 @@ import msgspec
 import numpy as np
 import pytest
 
-from models.gate import BadSignature, GateClosed, GateRecord, Limits, judge, sign, verify
+from models.gate import judge
+from models.gate_record import (
+    BadSignature,
+    GateClosed,
+    GateRecord,
+    Limits,
+    NoName,
+    Override,
+    public_half,
+    sign,
+    verify,
+)
 from models.metrics import PairedTest, delong_test
 from models.validation import Suspicion, Validation
 from tests.models.portfolio import validated
 
 EASY = Limits(calibration_error=0.1, faithfulness=0.9)
-KEY = b"a key of this test"
+KEY = b"a private key of these tests...."[:32]
+ANOTHER = b"another private key of the tests"
+KEYS = (public_half(KEY),)
 
 
 def judged(validation: Validation | None = None, **changes: Any) -> GateRecord:
@@ -21,7 +34,7 @@ def judged(validation: Validation | None = None, **changes: Any) -> GateRecord:
         "model": "microloan 2",
         "model_hash": "h" * 64,
         "fingerprint": "f" * 64,
-        "code_fingerprint": "f" * 64,
+        "audits": {"features that the code computes otherwise": 0},
         "judged_at": "2026-01-01T00:00:00Z",
         "limits": EASY,
     }
@@ -77,8 +90,9 @@ def test_a_weak_ranking_closes_the_gate() -> None:
     ]
 
 
-def test_features_other_than_those_of_the_code_close_the_gate() -> None:
-    assert failed(judged(code_fingerprint="0" * 64)) == ["features are those of the code"]
+def test_an_audit_that_found_something_closes_the_gate() -> None:
+    found = {"files lost": 0, "features that leak": 1}
+    assert failed(judged(audits=found)) == ["features that leak"]
 
 
 def test_a_challenger_worse_than_the_champion_does_not_pass() -> None:
@@ -100,23 +114,42 @@ def test_an_equal_challenger_passes() -> None:
     assert judged(champion="microloan 1", against_champion=same).passed
 
 
-def test_a_group_approved_much_less_often_closes_the_gate_where_asked() -> None:
+def test_a_group_approved_much_less_often_closes_the_gate() -> None:
     strict = msgspec.structs.replace(EASY, approval_ratio=1.02)
     name = "upper bound of the lowest approval ratio"
     assert failed(judged(limits=strict)) == [name]
-    assert failed(judged(changed(fairness=()), limits=strict)) == [name]
-    assert judged(limits=msgspec.structs.replace(EASY, approval_ratio=0.8)).passed
+    assert failed(judged(changed(fairness=()))) == [name], "what was not measured fails"
 
 
 def test_a_signed_record_comes_back_whole() -> None:
     record = judged()
-    assert verify(sign(record, KEY), KEY) == record
+    assert verify(sign(record, KEY), KEYS) == record
+
+
+def test_a_record_signed_before_the_key_was_changed_is_verified_by_the_retired_one() -> None:
+    assert verify(sign(judged(), KEY), (public_half(ANOTHER), *KEYS)) == judged()
 
 
 def test_a_record_changed_by_a_byte_or_signed_by_another_is_refused() -> None:
     signed = sign(judged(changed(survives_saving=False)), KEY)
     forged = signed.replace(b'"passed":false', b'"passed":true')
     assert forged != signed
-    for content, key in ((forged, KEY), (signed, b"another"), (b"{}", KEY), (signed[:-2], KEY)):
+    other = (public_half(ANOTHER),)
+    for content, keys in ((forged, KEYS), (signed, other), (b"{}", KEYS), (signed[:-2], KEYS)):
         with pytest.raises(BadSignature):
-            verify(content, key)
+            verify(content, keys)
+
+
+def test_a_model_that_failed_may_serve_only_if_somebody_answers_for_it() -> None:
+    failing = changed(survives_saving=False)
+    with pytest.raises(GateClosed):
+        judged(failing).demand()
+    answered = judged(failing, override=Override("head of risk", "the old model is worse still"))
+    assert not answered.passed
+    assert answered.demand() is answered
+
+
+@pytest.mark.parametrize(("by", "reason"), [("", "because"), ("head of risk", " ")])
+def test_an_override_needs_a_name_and_a_reason(by: str, reason: str) -> None:
+    with pytest.raises(NoName, match="name and a reason"):
+        Override(by, reason)

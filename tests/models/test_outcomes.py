@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.tables import LOAN_STATES
-from models.outcomes import LABELS, label
+from models.outcomes import DPD90_12M, LABELS, BadDefinition, Definition, label
 
 PAID_OUT = date(2024, 3, 10)
 LONG_AFTER = date(2030, 1, 1)
@@ -195,3 +196,23 @@ def test_the_order_and_doubling_of_rows_is_irrelevant(
     rows = book(_worsening(days, last))
     shuffled = pl.concat([rows, rows]).sample(fraction=1, shuffle=True, seed=len(days))
     assert label(application(), rows, LONG_AFTER).equals(label(application(), shuffled, LONG_AFTER))
+
+
+def test_a_definition_of_default_is_read_as_it_is_written() -> None:
+    assert Definition.parse("dpd60_9m") == Definition(days=60, months=9)
+    assert Definition.parse(DPD90_12M.name) == DPD90_12M
+
+
+@pytest.mark.parametrize("name", ["dpd30_12m", "dpd90", "90_12", "dpd90_0m", "dpd090_1y"])
+def test_what_is_no_definition_of_default_is_refused_with_the_form_asked_for(name: str) -> None:
+    with pytest.raises(BadDefinition, match="dpd90_12m"):
+        Definition.parse(name)
+
+
+def test_a_stricter_definition_calls_bad_what_the_usual_one_does_not() -> None:
+    months = book([(0, 0, "performing"), (3, 65, "performing"), (12, 0, "repaid")])
+    usual, strict = (
+        label(application(), months, LONG_AFTER, definition)["label"].item()
+        for definition in (DPD90_12M, Definition(days=60, months=12))
+    )
+    assert (usual, strict) == ("indeterminate", "bad")

@@ -119,3 +119,19 @@ def test_a_moved_folder_still_loads(shelf: tuple[Registry, ModelVersion], tmp_pa
     registry, version = shelf
     moved = shutil.copytree(registry.folder, tmp_path / "moved")
     assert Registry(moved).load(which=version.version).version.run_id == version.run_id
+
+
+def test_files_of_the_report_that_were_changed_or_lost_are_named(
+    shelf: tuple[Registry, ModelVersion],
+) -> None:
+    registry, _ = shelf
+    scorer, _, _, validation = validated()
+    given = {"report.html": b"<p>fair</p>", "plots/summary.png": b"\x89PNG"}
+    version = registry.register(
+        scorer, validation, fingerprint=FINGERPRINT, name="judged", artifacts=given
+    )
+    assert registry.changed(version) == []
+    (page,) = registry.folder.glob(f"artifacts/{version.run_id}/**/report.html")
+    page.write_bytes(b"<p>fairer</p>")
+    (page.parent / "plots" / "summary.png").unlink()
+    assert sorted(registry.changed(version)) == ["plots/summary.png", "report.html"]

@@ -9,9 +9,10 @@ import pytest
 
 from models.behaviour import Violation
 from models.card import card
-from models.gate import GateRecord
-from models.report import findings, html, plot_summary
-from models.validation import Suspicion
+from models.findings import findings, limits
+from models.gate_record import GateRecord
+from models.report import CHAPTERS, html, plot_summary
+from models.validation import Step, Suspicion
 from tests.models.portfolio import validated
 from tests.models.test_gate import judged
 
@@ -72,7 +73,7 @@ def test_the_figures_of_the_page_are_those_of_the_validation(page: str) -> None:
         assert figure in text
     for feature in validation.shapes:
         assert feature.feature in text
-    assert page.count("<svg") == 10
+    assert page.count("<svg") == 11
 
 
 def test_the_same_figures_give_the_same_bytes(page: str, gate: GateRecord, tmp_path: Path) -> None:
@@ -127,6 +128,28 @@ def test_a_validation_without_dates_segments_truth_or_groups_still_makes_a_page(
     page = html(bare)
     assert "no proof of fairness" in page
     assert "Against the truth" not in page
+
+
+def test_the_contents_name_every_chapter_and_how_to_read_it(page: str) -> None:
+    told = [name for name in CHAPTERS if name != "rivals"]
+    assert re.findall(r'<li><a href="#(\w+)">', page) == told
+    assert re.findall(r'<h2 id="(\w+)">(\d+)', page) == [
+        (name, str(number)) for number, name in enumerate(told, 1)
+    ]
+    for name in told:
+        assert page.count(CHAPTERS[name][1].split("'")[0]) == 2, "in the contents and beneath"
+
+
+def test_limits_come_from_the_figures() -> None:
+    validation = validated()[3]
+    area = validation.out_of_time.auc
+    told = " ".join(limits(validation))
+    assert f"± {(area.high - area.low) / 2:.3f}" in told
+    assert "too young" not in told
+    immature = msgspec.structs.replace(validation, flow=(Step("immature", 4726),), truth=())
+    told = " ".join(limits(immature))
+    assert "4,726 granted loans were too young" in told
+    assert "how the declined would have done is unknown" in told
 
 
 def test_the_card_tells_the_same_figures_as_the_validation(gate: GateRecord) -> None:

@@ -205,6 +205,33 @@ def test_a_group_approved_less_than_four_fifths_as_often_is_red() -> None:
     assert group.good_gap is None, "no outcomes were known"
 
 
+def test_gaps_among_the_good_come_with_their_interval_and_beside_the_truth() -> None:
+    """80 of 100 good migrants and 90 of 100 good locals are approved: Agresti and Caffo's range."""
+    random = np.random.default_rng(0)
+    names = ["local"] * 300 + ["migrant"] * 300
+    bad = np.tile([0.0] * 100 + [1.0] * 100 + [np.nan] * 100, 2)
+    chance = np.where(random.random(600) < 0.5, 0.2, 0.8)
+    chance[:100], chance[300:400] = [0.2] * 90 + [0.8] * 10, [0.2] * 80 + [0.8] * 20
+    sample = plain(
+        bad, chance, sensitive=pl.DataFrame({"origin": names}), true_pd=np.full(600, 0.25)
+    )
+    _, group = fairness(sample, 0.5)
+    assert group.good_gap is not None
+    ours, theirs = 81 / 102, 91 / 102
+    half = 1.96 * np.sqrt(ours * (1 - ours) / 102 + theirs * (1 - theirs) / 102)
+    assert group.good_gap.value == pytest.approx(-0.1)
+    assert (group.good_gap.low, group.good_gap.high) == pytest.approx(
+        (ours - theirs - half, ours - theirs + half)
+    )
+    approved = [(chance[part] <= 0.5).mean() for part in (slice(300, 600), slice(0, 300))]
+    assert group.true_good_gap == pytest.approx(approved[0] - approved[1])
+    assert group.true_over_expected == pytest.approx(0.25 / chance[300:].mean())
+    level = group.observed_over_expected
+    assert level is not None
+    assert level.value == pytest.approx(0.5 / chance[300:500].mean())
+    assert level.low < level.value < level.high
+
+
 def test_a_group_too_small_to_judge_gets_no_light() -> None:
     rows = ENOUGH_ROWS - 1
     _, group = fairness(groups_of({"local": (800, 1000), "migrant": (10, rows)}), 0.5)

@@ -1,29 +1,36 @@
 """One small world for all tests of the service: real records, a real scorer, a published bundle."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
 
-from features.catalog import directions, select
+from features.catalog import directions, fingerprint, select
 from models import Scorer
+from models.files import content_hash
+from models.gate_record import GateRecord, Limits, public_half, sign
 from pipelines.intake.ingest import ingest
 from serving.app import create_app
 from serving.bundle import publish
 from serving.champion import Champion
+from serving.champions import crown
 from serving.journal import Journal
 from serving.keys import Keys, create_key
 from serving.records import Records
-from serving.service import DecisionService, Limits
+from serving.service import DecisionService
+from serving.service import Limits as Load
 from tests.pipelines.feeds import credit_code, deliver, feeds
 
 NOW = datetime(2024, 7, 22, 2, 0, tzinfo=UTC)  # a week after the last records of the feeds
 POLICY = Path(__file__).parents[2] / "policies" / "2026-11.yaml"
+GATE_KEY = b"the key that signs in these tests"[:32]
+GATE_KEYS = (public_half(GATE_KEY),)
 FEATURES = select(
     (
         "business_age_months",
@@ -82,17 +89,35 @@ def scorer() -> Scorer:
     return Scorer(directions=directions(FEATURES), seeds=1, n_jobs=1).fit(X, bad.astype(int))
 
 
+def signed_gate(files: Mapping[str, bytes], key: bytes = GATE_KEY, **changes: object) -> bytes:
+    """The signed record of a gate that a scorer's files passed."""
+    record = GateRecord(
+        model="microloan 1",
+        model_hash=content_hash({name: files[name] for name in ("model.txt", "scorer.json")}),
+        fingerprint=fingerprint(FEATURES),
+        champion=None,
+        judged_at="2026-01-01T00:00:00Z",
+        limits=Limits(),
+        checks=(),
+        passed=True,
+    )
+    return sign(msgspec.structs.replace(record, **changes), key)
+
+
 def publish_in(folder: Path, scorer: Scorer, version: str = "1", golden: int = 200) -> Path:
-    """Publish the scorer with the shipped policy."""
-    return publish(
+    """Publish the scorer with the shipped policy, and make it the champion."""
+    release = publish(
         folder,
         scorer=scorer,
         features=FEATURES,
         policy=POLICY.read_bytes(),
         golden=applicants(golden, seed=2),
-        gate={"passed": True},
+        gate=signed_gate(scorer.to_bytes()),
+        gate_keys=GATE_KEYS,
         about={"name": "microloan", "version": version},
     )
+    crown(folder, release.name, NOW)
+    return release
 
 
 @pytest.fixture(scope="session")
@@ -123,7 +148,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def champion(bundles: Path) -> Champion:
-    return Champion(bundles)
+    return Champion(bundles, GATE_KEYS)
 
 
 def request_of(number: int = 0, **changes: object) -> dict[str, object]:
@@ -174,10 +199,9 @@ def open_desk(tmp_path: Path, store: Path, champion: Champion) -> Iterator[Calla
             keys_path = tmp_path / "keys.json"
             create_key(keys_path, "first", ["auditor"], now=NOW)
             journal = Journal(tmp_path / "journal.db")
-            pepper = Keys(keys_path).pepper
             records = Records.open(store)
-            chosen = Limits(**{"deadline_s": 60.0, "patience_s": 30.0, **limits})  # type: ignore[arg-type]
-            service = DecisionService(champion, records, journal, pepper, chosen)
+            chosen = Load(**{"deadline_s": 60.0, "patience_s": 30.0, **limits})  # type: ignore[arg-type]
+            service = DecisionService(champion, records, journal, chosen)
             stack.callback(service.close)
             return Desk(service, keys_path)
 

@@ -13,13 +13,21 @@ import pytest
 
 from features.catalog import CATALOG
 from models import Scorer
+from models.gate_record import Override
 from serving import bundle as bundles_module
 from serving import canary
 from serving.bundle import publish, read_bundle, read_champion
 from serving.champion import Champion
-from serving.policy import BadPolicy
+from serving.policy_file import BadPolicy
 from serving.release import FILES, BadBundle, champion, point, read_release, sha256, write_release
-from tests.serving.conftest import FEATURES, POLICY, applicants, publish_in
+from tests.serving.conftest import (
+    FEATURES,
+    GATE_KEYS,
+    POLICY,
+    applicants,
+    publish_in,
+    signed_gate,
+)
 
 
 @pytest.fixture
@@ -30,7 +38,7 @@ def published(bundles: Path, tmp_path: Path) -> Path:
 
 
 def test_a_published_bundle_scores_as_its_scorer(bundles: Path, scorer: Scorer) -> None:
-    served = read_champion(bundles).scorer
+    served = read_champion(bundles, GATE_KEYS).scorer
     X = applicants(50, seed=9)
     assert served.decision_function(X).tolist() == scorer.decision_function(X).tolist()
 
@@ -58,7 +66,7 @@ def test_a_file_cut_anywhere_is_refused_before_it_is_parsed(published: Path) -> 
         for tenth in range(10):
             (release / name).write_bytes(whole[: len(whole) * tenth // 10])
             with pytest.raises(BadBundle, match="is not the published one"):
-                read_bundle(release)
+                read_bundle(release, GATE_KEYS)
         (release / name).write_bytes(whole)
 
 
@@ -72,7 +80,7 @@ def test_any_flipped_bit_is_refused_before_it_is_parsed(published: Path) -> None
         spoilt[chosen.randrange(len(whole))] ^= 1 << chosen.randrange(8)
         path.write_bytes(spoilt)
         with pytest.raises(BadBundle, match="is not the published one"):
-            read_bundle(release)
+            read_bundle(release, GATE_KEYS)
         path.write_bytes(whole)
 
 
@@ -80,7 +88,7 @@ def test_any_flipped_bit_is_refused_before_it_is_parsed(published: Path) -> None
 def test_a_missing_file_is_refused(published: Path, name: str) -> None:
     (champion(published) / name).unlink()
     with pytest.raises(BadBundle, match=name):
-        read_champion(published)
+        read_champion(published, GATE_KEYS)
 
 
 def forge(published: Path, **changed: bytes) -> Path:
@@ -95,13 +103,40 @@ def forge(published: Path, **changed: bytes) -> Path:
             if value == sha256(files["model.txt"]):
                 scorer[key] = sha256(other["model.txt"])
                 other["scorer.json"] = msgspec.json.encode(scorer)
-    return write_release(published, {**files, **other}, **named)
+    made = {**files, **other}
+    if "gate.json" not in other:
+        made["gate.json"] = signed_gate(made)
+    return write_release(published, made, **named)
 
 
 def test_a_gate_that_did_not_pass_is_refused(published: Path) -> None:
-    for gate in (b'{"passed": false}', b"{}", b'{"passed": "true"}', b'{"passed": 1}'):
-        with pytest.raises(BadBundle, match="gate did not pass"):
-            read_bundle(forge(published, gate_json=gate))
+    _, files = read_release(champion(published))
+    with pytest.raises(BadBundle, match="gate did not pass"):
+        read_bundle(forge(published, gate_json=signed_gate(files, passed=False)), GATE_KEYS)
+
+
+def test_a_record_that_the_gate_did_not_sign_is_refused(published: Path) -> None:
+    _, files = read_release(champion(published))
+    own_key = signed_gate(files, key=b"k" * 32)
+    told_otherwise = signed_gate(files, passed=False).replace(b"false", b"true")
+    for gate in (b'{"passed": true}', b"{}", own_key, told_otherwise):
+        with pytest.raises(BadBundle, match="gate's record"):
+            read_bundle(forge(published, gate_json=gate), GATE_KEYS)
+
+
+def test_the_record_of_another_model_or_of_other_features_is_refused(published: Path) -> None:
+    _, files = read_release(champion(published))
+    others = {"model_hash": "0" * 64, "fingerprint": "0" * 64}
+    for name, value in others.items():
+        with pytest.raises(BadBundle, match="gate record is of"):
+            read_bundle(forge(published, gate_json=signed_gate(files, **{name: value})), GATE_KEYS)
+
+
+def test_who_overrode_the_gate_is_told_by_the_model(published: Path) -> None:
+    _, files = read_release(champion(published))
+    override = Override("head of risk", "the old model is worse still")
+    gate = signed_gate(files, passed=False, override=override)
+    assert read_bundle(forge(published, gate_json=gate), GATE_KEYS).model.override == override
 
 
 def _features_json(names: list[str]) -> bytes:
@@ -124,20 +159,20 @@ NAMES = [feature.name for feature in FEATURES]
 )
 def test_other_features_than_the_code_has_are_refused(published: Path, names: list[str]) -> None:
     with pytest.raises(BadBundle):
-        read_bundle(forge(published, features_json=_features_json(names)))
+        read_bundle(forge(published, features_json=_features_json(names)), GATE_KEYS)
 
 
 def test_a_golden_row_that_scores_otherwise_by_one_bit_is_refused(published: Path) -> None:
     golden = msgspec.json.decode(read_release(champion(published))[1]["golden.json"])
     golden[7]["log_odds"] *= 1 + 2**-52
     with pytest.raises(BadBundle, match="1 of 200 golden rows score otherwise"):
-        read_bundle(forge(published, golden_json=msgspec.json.encode(golden)))
+        read_bundle(forge(published, golden_json=msgspec.json.encode(golden)), GATE_KEYS)
 
 
 def test_too_few_golden_rows_are_refused(published: Path) -> None:
     golden = msgspec.json.decode(read_release(champion(published))[1]["golden.json"])
     with pytest.raises(BadBundle, match="3 golden rows"):
-        read_bundle(forge(published, golden_json=msgspec.json.encode(golden[:3])))
+        read_bundle(forge(published, golden_json=msgspec.json.encode(golden[:3])), GATE_KEYS)
 
 
 def test_a_hostile_model_under_right_hashes_is_refused_or_scores_as_published(
@@ -157,7 +192,7 @@ def test_a_hostile_model_under_right_hashes_is_refused_or_scores_as_published(
     refused = 0
     for content in hostile:
         try:
-            served = read_bundle(forge(published, model_txt=content)).scorer
+            served = read_bundle(forge(published, model_txt=content), GATE_KEYS).scorer
         except BadBundle:
             refused += 1
         else:
@@ -199,7 +234,8 @@ def test_what_would_not_serve_is_not_published(scorer: Scorer, published: Path) 
             features=FEATURES,
             policy=POLICY.read_bytes(),
             golden=applicants(200, seed=3),
-            gate={"passed": False},
+            gate=signed_gate(scorer.to_bytes(), passed=False),
+            gate_keys=GATE_KEYS,
             about={"name": "microloan", "version": "2"},
         )
     assert champion(published) == before
@@ -214,14 +250,15 @@ def test_a_policy_whose_worked_case_fails_is_not_published(scorer: Scorer, tmp_p
             features=FEATURES,
             policy=wrong,
             golden=applicants(200, seed=3),
-            gate={"passed": True},
+            gate=signed_gate(scorer.to_bytes()),
+            gate_keys=GATE_KEYS,
             about={"name": "microloan", "version": "2"},
         )
     assert not list(tmp_path.iterdir())
 
 
 def test_a_newly_published_bundle_is_turned_to(published: Path, scorer: Scorer) -> None:
-    serving = Champion(published)
+    serving = Champion(published, GATE_KEYS)
     old = serving.bundle
     assert serving.refresh() is False
     publish_in(published, scorer, version="2")
@@ -235,8 +272,9 @@ def test_a_newly_published_bundle_is_turned_to(published: Path, scorer: Scorer) 
 def test_a_spoilt_bundle_leaves_the_old_one_serving_and_is_logged_once(
     published: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    serving = Champion(published)
-    spoilt = forge(published, gate_json=b'{"passed": false}')
+    serving = Champion(published, GATE_KEYS)
+    _, files = read_release(champion(published))
+    spoilt = forge(published, gate_json=signed_gate(files, passed=False))
     point(published, spoilt.name)
     with caplog.at_level(logging.ERROR, logger="microloan.serving"):
         for _ in range(3):
@@ -253,4 +291,4 @@ def test_a_release_that_does_not_exist_cannot_become_champion(published: Path) -
 
 def test_no_champion_is_a_clear_mistake(tmp_path: Path) -> None:
     with pytest.raises(BadBundle, match="microloan promote"):
-        Champion(tmp_path)
+        Champion(tmp_path, GATE_KEYS)

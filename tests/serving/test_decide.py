@@ -1,7 +1,9 @@
 """A decision is pure, and its reasons are true of the model and the applicant."""
 
+import json
+from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,13 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.reasons import REASONS
+from models import Scorer
 from serving.adverse import AdverseReason
-from serving.bundle import Bundle, read_champion
+from serving.bundle import Bundle
+from serving.champion import Champion
 from serving.decide import Application, Decision
 from serving.replay import decide_with
 from serving.rows import clean
 from serving.schemas import answer
-from serving.verdict import Row
+from serving.values import Row
 from tests.serving.conftest import NOW, applicants
 
 SOURCES = {name: date(2024, 7, 10) for name in ("registrations", "tax_returns", "linked_bills")}
@@ -33,8 +37,8 @@ ASKED = Application(
 
 
 @pytest.fixture(scope="module")
-def bundle(bundles: Path) -> Bundle:
-    return read_champion(bundles)
+def bundle(champion: Champion) -> Bundle:
+    return champion.bundle
 
 
 def decided(bundle: Bundle, row: Row, sources: dict[str, date] = SOURCES) -> Decision:
@@ -121,6 +125,57 @@ def test_an_approval_tells_only_why_less_is_lent_than_was_asked_for(bundle: Bund
         told = [reason.code for reason in decision.reasons]
         assert told == [rule.reason for rule in decision.rules]
     assert all(d.reasons for d in decisions if d.outcome != "approve")
+
+
+class Doubtful:
+    """A scorer that tells how far off its log-odds may be."""
+
+    def __init__(self, scorer: Scorer, doubt: float) -> None:
+        self._scorer = scorer
+        self._doubt = doubt
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._scorer, name)
+
+    def doubt_row(self, _row: Any) -> float:
+        return self._doubt
+
+
+@pytest.mark.parametrize(("doubt", "fires"), [(0.0, False), (0.8, False), (0.81, True)])
+def test_a_doubtful_probability_is_told_as_an_interval_and_referred(
+    bundle: Bundle, doubt: float, fires: bool
+) -> None:
+    doubtful = replace(bundle, scorer=Doubtful(bundle.scorer, doubt))  # type: ignore[arg-type]
+    decision = decided(doubtful, ROWS[0])
+    told = json.loads(answer(decision))
+    low, high = told["probability_between"]
+    assert low <= told["probability_of_default"] <= high
+    assert (low < high) == (doubt > 0)
+    assert ("automatic_doubt" in {rule.rule for rule in decision.rules}) == fires
+    assert json.loads(answer(decided(bundle, ROWS[0])))["probability_between"] is None
+
+
+def test_the_answer_gives_rate_and_instalment_of_the_first_offer(bundle: Bundle) -> None:
+    approved = next(d for row in ROWS if (d := decided(bundle, row)).outcome == "approve")
+    told = json.loads(answer(approved))
+    assert told["rate_bp"] == told["offers"][0]["rate_bp"] == approved.offers[0].rate_bp
+    assert told["instalment"] == str(approved.offers[0].instalment)
+    assert told["limit"] >= told["offers"][0]["amount"]
+
+
+def test_a_declined_application_has_no_offer_rate_or_limit(bundle: Bundle) -> None:
+    declined = next(d for row in ROWS if (d := decided(bundle, row)).outcome == "decline")
+    told = json.loads(answer(declined))
+    assert (told["offers"], told["rate_bp"], told["instalment"]) == ([], None, None)
+    assert told["limit"] == 0
+
+
+def test_a_decision_with_offers_and_ways_is_kept_without_loss(bundle: Bundle) -> None:
+    decisions = [decided(bundle, row) for row in ROWS[:60]]
+    assert any(decision.offers for decision in decisions)
+    assert any(decision.ways_to_yes for decision in decisions)
+    for decision in decisions:
+        assert msgspec.json.decode(msgspec.json.encode(decision), type=Decision) == decision
 
 
 def test_nobody_is_told_that_the_score_was_too_low() -> None:

@@ -103,6 +103,20 @@ async def test_a_problem_names_the_field_and_the_rule(
     assert answer.json()["errors"] == [{"pointer": f"/{field}", "code": code}]
 
 
+async def test_all_broken_fields_are_named_at_once(desk: Desk) -> None:
+    body = request_of(0, amount=0, term_months="12", purpose="land", extra=1)
+    del body["business_id"]
+    async with desk.client() as client:
+        answer = await post(client, body)
+    assert {(error["pointer"], error["code"]) for error in answer.json()["errors"]} == {
+        ("/business_id", "required"),
+        ("/amount", "too-small"),
+        ("/term_months", "type"),
+        ("/purpose", "not-allowed"),
+        ("", "unknown-field"),
+    }
+
+
 async def test_a_missing_field_is_named(desk: Desk) -> None:
     body = request_of(0)
     del body["amount"]

@@ -90,3 +90,12 @@ def test_a_file_that_others_can_read_is_refused(path: Path) -> None:
 def test_no_keys_is_a_clear_mistake(path: Path) -> None:
     with pytest.raises(BadKeys, match="microloan keys create"):
         Keys(path)
+
+
+def test_one_holder_has_two_live_keys_at_most(path: Path) -> None:
+    old = create_key(path, "one", ["officer"], now=NOW, lifetime=timedelta(days=30))
+    create_key(path, "one", ["officer"], now=NOW)
+    with pytest.raises(BadKeys, match=old.split("_")[1]):
+        create_key(path, "one", ["officer"], now=NOW)
+    create_key(path, "one", ["officer"], now=NOW, organisation="other bank")
+    create_key(path, "one", ["officer"], now=NOW + timedelta(days=30))

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from serving.docs_page import docs_page
 from serving.openapi import EXAMPLE, openapi
-from serving.problems import KINDS
+from serving.problems import KINDS, Problem
 from serving.schemas import DecisionResponse
 from tests.serving.conftest import Desk, post, request_of
 
@@ -25,7 +25,8 @@ async def test_every_route_is_described_and_every_description_is_a_route(desk: D
         for method in (route.methods or set()) - {"HEAD"}
     }
     described = {(path, method) for path, item in openapi()["paths"].items() for method in item}
-    assert routes - described == {("/docs", "get"), ("/openapi.json", "get")}
+    pages = {"/docs", "/openapi.json", "/problems/{code}"}
+    assert routes - described == {(page, "get") for page in pages}
     assert described <= routes
 
 
@@ -56,7 +57,16 @@ async def test_the_example_is_a_valid_request(desk: Desk) -> None:
 async def test_every_problem_is_explained_in_the_docs() -> None:
     explained = (Path(__file__).parents[2] / "docs" / "errors.md").read_text()
     for code, kind in KINDS.items():
-        assert f'| {kind.status} | <a id="{code}"></a>`{code}` |' in explained
+        assert f'| {kind.status} | <a id="{code}"></a>`{code}` | {kind.meaning} |' in explained
+
+
+async def test_the_type_of_every_problem_is_an_address_that_answers(desk: Desk) -> None:
+    async with desk.client("mlk_none") as client:
+        for code, kind in KINDS.items():
+            document = msgspec.json.decode(Problem(code).document("/", "1"))
+            page = await client.get(document["type"])
+            assert (page.status_code, kind.title in page.text) == (200, True)
+        assert (await client.get("/problems/none")).status_code == 404
 
 
 class _Fetches(HTMLParser):

@@ -55,6 +55,15 @@ def test_tables_have_the_types_of_their_contracts(store: Path) -> None:
             assert rows.schema == pl.Schema(TABLES[name].dtypes)
 
 
+def test_a_complete_table_that_was_never_delivered_is_not_there(tmp_path: Path) -> None:
+    """An empty one would say that nothing happened, where nobody has told anything."""
+    delivered = {name: rows for name, rows in feeds(3, 3).items() if name != "repayments"}
+    ingest(deliver(tmp_path / "feeds", delivered), tmp_path / "store", tmp_path / "quarantine")
+    records = Records.open(tmp_path / "store")
+    for found in (records.business(credit_code(1)), records.business("nobody"), records.bucket(0)):
+        assert found.keys() == set(BUSINESS_TABLES) - {"repayments"}
+
+
 def test_an_unknown_business_has_no_records(store: Path) -> None:
     for code in ("", "0", credit_code(BUSINESSES), "ZZZ"):
         assert all(rows.is_empty() for rows in Records.open(store).business(code).values())

@@ -1,0 +1,125 @@
+"""Commands over registered scorers: list, read, compare, publish, take back, make again."""
+
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pipelines import console
+from pipelines.cli.root import DEFAULT, Common, app
+
+Which = Annotated[str, Parameter(help="Number of a version, or champion.")]
+
+
+@app.command(help_epilogue="Example: microloan models")
+def models(*, name: str = "microloan", common: Common = DEFAULT) -> None:
+    """List the versions of a scorer: aliases, gate, figures out of time.
+
+    Parameters
+    ----------
+    name
+        Name of the model; `microloan fit` names one after its table.
+    """
+    from pipelines.register import versions
+
+    rows = versions(common.paths, name)
+    console.table(f"Versions of {name}", rows)
+    console.emit({"versions": rows}, as_json=common.json)
+
+
+@app.command(help_epilogue="Example: microloan report 2")
+def report(
+    version: Which,
+    /,
+    *,
+    name: str = "microloan",
+    browse: Annotated[bool, Parameter(negative="--no-browse")] = True,
+    common: Common = DEFAULT,
+) -> None:
+    """Take a version's validation report out of the register, and open it.
+
+    Parameters
+    ----------
+    name
+        Name of the model.
+    browse
+        Open it in the browser of this machine, where there is one.
+    """
+    from pipelines.register import report as take_out
+
+    file = take_out(common.paths, version, name)
+    common.tell("Validation report", {"report": str(file)})
+    if browse and not common.json:
+        webbrowser.open(file.resolve().as_uri())
+
+
+@app.command(help_epilogue="Example: microloan compare 3 champion")
+def compare(first: Which, second: Which, /, *, common: Common = DEFAULT) -> None:
+    """Judge two versions on the same rows: figures, paired tests and a plot."""
+    from pipelines.compare import compare as judge
+
+    judged = judge(common.paths, first, second)
+    console.table("On the rows of the first one's test", judged.figures)
+    console.table("Differences", judged.tests)
+    common.tell(f"Version {first} against {second}", judged)
+
+
+@app.command(help_epilogue="Example: microloan promote 1")
+def promote(
+    version: Annotated[int | None, Parameter(help="Version; default: the newest.")] = None,
+    /,
+    *,
+    policy: Path | None = None,
+    override_by: str = "",
+    reason: str = "",
+    common: Common = DEFAULT,
+) -> None:
+    """Hold a version against the gate; if it passes, publish it for serving.
+
+    Parameters
+    ----------
+    policy
+        Policy file to publish with it; default: the newest of the project's.
+    override_by
+        Who answers for a version that does not pass; told in every answer it gives.
+    reason
+        Why it should serve all the same; needed with --override-by.
+    """
+    from models.gate_record import Override
+    from pipelines.promote import promote as hold_and_publish
+
+    override = Override(override_by, reason) if override_by or reason else None
+    promoted = hold_and_publish(common.paths, version=version, policy=policy, override=override)
+    console.table("Gate", promoted.checks)
+    common.tell(f"Champion is version {promoted.version}", promoted)
+
+
+@app.command(help_epilogue="Example: microloan rollback")
+def rollback(
+    version: Annotated[
+        int | None, Parameter(help="Version; default: the champion before this one.")
+    ] = None,
+    /,
+    *,
+    common: Common = DEFAULT,
+) -> None:
+    """Let the scorer and policy serve again that did before; no training, no new judgement."""
+    from pipelines.register import rollback as restore
+
+    restored = restore(common.paths, version)
+    common.tell(f"Champion is version {restored.version} again", restored)
+
+
+@app.command(help_epilogue="Example: microloan reproduce 1")
+def reproduce(
+    run: Annotated[str, Parameter(help="Version, alias, or the run's id in MLflow.")],
+    /,
+    *,
+    common: Common = DEFAULT,
+) -> None:
+    """Train a registered scorer again from its plan, and compare it byte for byte."""
+    from pipelines.reproduce import reproduce as make_again
+
+    made = make_again(common.paths, run)
+    common.tell(f"Version {made.version} came out the same, byte for byte", made)

@@ -1,0 +1,200 @@
+"""A way to yes keeps its promise: submitted as proposed, it is approved as was said."""
+
+from datetime import date
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from serving.bundle import Bundle
+from serving.champion import Champion
+from serving.decide import Application, Decision
+from serving.instalments import Repayment
+from serving.records import Records
+from serving.replay import decide_with
+from serving.rows import clean, evidence
+from serving.values import Row
+from serving.way_to_yes import Way
+from serving.what_if import Variant, is_computable, moved_with, rows_if
+from tests.pipelines.feeds import credit_code
+from tests.serving.conftest import NOW, applicants
+from tests.serving.test_policy import POLICY
+
+SOURCES = {name: date(2024, 7, 10) for name in ("registrations", "tax_returns", "linked_bills")}
+ACTIONS = {action.id: action for action in POLICY.actions}
+ASKED = Application(
+    application_id="A-1",
+    business_id="91330502MA000000X0",
+    revision=0,
+    amount=200_000,
+    term_months=12,
+    purpose="stock",
+    repayment="bullet",
+    applied_at=NOW,
+)
+
+
+@pytest.fixture(scope="module")
+def bundle(champion: Champion) -> Bundle:
+    return champion.bundle
+
+
+def whole(row: Row) -> Row:
+    """A drawn applicant with the features that only policy reads, none of them in the way."""
+    more = {"tax_grade_rank": 1.0, "declared_months_24m": 24.0, "legal_form": "company"}
+    return {**clean(dict(row)), **more, "utility_days_overdue": 0.0}
+
+
+ROWS = [whole(row) for row in applicants(400, seed=11).to_dicts()]
+
+
+def submitted(application: Application, way: Way) -> Application:
+    return msgspec.structs.replace(
+        application,
+        amount=way.amount,
+        term_months=way.term_months,
+        repayment=way.repayment,
+        guaranteed=way.guaranteed,
+    )
+
+
+def acted(row: Row, way: Way) -> Row:
+    return {**row, **{ACTIONS[name].feature: ACTIONS[name].to for name in way.actions}}
+
+
+def decided(bundle: Bundle, application: Application, row: Row, trials: int = 0) -> Decision:
+    return decide_with(bundle, application, row, SOURCES, NOW, "dec_1", changed_trials=trials)
+
+
+def keeps_promise(way: Way, again: Decision) -> bool:
+    best = again.offers[0] if again.offers else None
+    return (
+        again.outcome == "approve"
+        and best is not None
+        and best.amount == way.amount
+        and (best.product, best.rate_bp, best.instalment)
+        == (way.product, way.rate_bp, way.instalment)
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    row=st.sampled_from(ROWS),
+    amount=st.sampled_from([10_000, 35_000, 200_000, 450_000, 800_000, 3_000_000]),
+    months=st.sampled_from([6, 12, 36]),
+    repayment=st.sampled_from(["bullet", "instalment"]),
+    guaranteed=st.booleans(),
+    trouble=st.fixed_dictionaries(
+        {},
+        optional={
+            "tax_arrears": st.just(3000.0),
+            "utility_days_overdue": st.just(40.0),
+            "is_listed_abnormal": st.just(1.0),
+            "tax_grade_rank": st.just(4.0),
+        },
+    ),
+)
+def test_every_way_submitted_again_gets_what_it_promised(
+    bundle: Bundle,
+    row: Row,
+    amount: int,
+    months: int,
+    repayment: Repayment,
+    guaranteed: bool,
+    trouble: dict[str, float],
+) -> None:
+    asked = msgspec.structs.replace(
+        ASKED, amount=amount, term_months=months, repayment=repayment, guaranteed=guaranteed
+    )
+    row = {**row, **trouble, "amount": float(amount), "term": float(months)}
+    decision = decided(bundle, asked, row)
+    assert decision.outcome != "approve" or not decision.ways_to_yes
+    for way in decision.ways_to_yes:
+        next_request = submitted(asked, way)
+        moved = {"amount": float(way.amount), "term": float(way.term_months)}
+        again = decided(bundle, next_request, {**acted(row, way), **moved}, trials=1)
+        assert keeps_promise(way, again)
+        assert way.steps
+
+
+def test_ways_are_found_for_those_who_ask_too_much(bundle: Bundle) -> None:
+    asked = msgspec.structs.replace(ASKED, amount=900_000)
+    refused = [
+        decision
+        for row in ROWS[:80]
+        if (decision := decided(bundle, asked, {**row, "amount": 9e5})).outcome == "refer"
+    ]
+    ways = [decision.ways_to_yes for decision in refused]
+    assert sum(map(bool, ways)) >= 0.2 * len(ways) > 0
+    assert any(way.amount < 900_000 for found in ways for way in found)
+
+
+def test_frozen_features_never_move(bundle: Bundle) -> None:
+    frozen = {**ROWS[0], "tax_grade_rank": 5.0}
+    assert decided(bundle, ASKED, frozen).ways_to_yes == ()
+    young = {**ROWS[0], "business_age_months": 8.0}
+    assert decided(bundle, ASKED, young).ways_to_yes == ()
+
+
+def test_a_dark_department_has_no_way_to_yes(bundle: Bundle) -> None:
+    dark = {name: day for name, day in SOURCES.items() if name != "tax_returns"}
+    decision = decide_with(bundle, ASKED, ROWS[0], dark, NOW, "dec_1")
+    assert decision.outcome != "approve"
+    assert decision.ways_to_yes == ()
+
+
+def test_an_action_is_named_with_its_advice(bundle: Bundle) -> None:
+    row = next(row for row in ROWS if decided(bundle, ASKED, row).outcome == "approve")
+    refused = decided(bundle, ASKED, {**row, "is_listed_abnormal": 1.0})
+    assert refused.outcome == "refer"
+    [way] = [way for way in refused.ways_to_yes if way.actions]
+    assert way.actions == ("leave_abnormal_list",)
+    assert way.steps[0] == ACTIONS["leave_abnormal_list"].advice
+
+
+def test_a_way_is_judged_as_the_changed_trial_it_would_be(bundle: Bundle) -> None:
+    row = next(
+        row
+        for row in ROWS
+        if decided(bundle, msgspec.structs.replace(ASKED, amount=900_000), row).ways_to_yes
+    )
+    asked = msgspec.structs.replace(ASKED, amount=900_000)
+    assert decided(bundle, asked, row, trials=1).ways_to_yes
+    assert decided(bundle, asked, row, trials=2).ways_to_yes == ()
+
+
+@pytest.mark.parametrize("number", [0, 7, 31])
+def test_what_if_features_are_those_of_a_real_request(store: Path, number: int) -> None:
+    tables = Records.open(store).business(credit_code(number))
+    application = msgspec.structs.replace(ASKED, business_id=credit_code(number))
+    row, _ = evidence(application, tables)
+    assert is_computable(row)
+    others = [(50_000, 24, "instalment"), (1_000_000, 3, "bullet"), (1, 120, "instalment")]
+    variants = [
+        Variant(amount, months, repayment)  # type: ignore[arg-type]
+        for amount, months, repayment in others
+    ]
+    for (amount, months, repayment), found in zip(
+        others, rows_if(row, "stock", variants), strict=True
+    ):
+        real = msgspec.structs.replace(
+            application,
+            amount=amount,
+            term_months=months,
+            repayment=repayment,  # type: ignore[arg-type]
+        )
+        assert found == evidence(real, tables)[0]
+
+
+def test_a_row_without_what_its_ratios_are_made_of_is_not_computable() -> None:
+    assert is_computable({"amount": 1.0})
+    assert not is_computable({"amount_to_declared_sales": 1.0})
+
+
+def test_what_moves_with_the_request_is_known_from_the_declarations() -> None:
+    moved = moved_with(["tax_arrears"])
+    assert {"tax_arrears", "amount", "amount_to_declared_sales"} <= moved
+    assert "declared_sales_monthly_12m" not in moved
+    assert "declared_to_invoiced_sales" not in moved
