@@ -182,6 +182,12 @@ def sba(data: Path) -> Case:
     return Case(_sba_features(frame), bad, _folds(bad, 3), SBA_DIRECTIONS)
 
 
+def sba_few_levels(data: Path) -> Case:
+    """The same without the text columns of many levels: whose lead is in how those are read?"""
+    case = sba(data)
+    return replace(case, X=case.X.drop(columns=["city", "bank", "naics"]))
+
+
 def sba_by_year(data: Path) -> Case:
     """Default within 60 months, learnt from loans matured on 1 January, judged on that year's."""
     frame = _sba(data)
@@ -211,6 +217,7 @@ CASES: dict[str, Callable[[Path], Case]] = {
     "gmsc_2000": gmsc_2000,
     "gmsc": gmsc,
     "sba": sba,
+    "sba_few_levels": sba_few_levels,
     "sba_by_year": sba_by_year,
 }
 

@@ -1,8 +1,9 @@
 """Scoring: one applicant and many, scored and explained, by the scorer's tables and by its rivals.
 
 All learn from the same rows and answer about the same others, in one process. What is measured is
-CPU, not the clock, so other work on the machine disturbs little. The scorer's trees are also asked through LightGBM, and explained by its TreeSHAP, as are LightGBM's own
-defaults; the explainable boosting machine (interpret), like the scorer, needs no SHAP.
+CPU, not the clock, so other work on the machine disturbs little. The scorer's trees are also asked
+through LightGBM, and explained by its TreeSHAP, as are LightGBM's own defaults; the explainable
+boosting machine (interpret), like the scorer, needs no SHAP.
 
     python benchmarks/scoring.py --features 40 --rows 20000 --json
 """

@@ -6,11 +6,14 @@ evaluates the declared expressions.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 import polars as pl
 
 from features.definition import Feature
 from features.errors import BadTable
+from features.periods import mark
 from features.tables import Table
 
 BUSINESS_ZONE = "Asia/Shanghai"
@@ -32,71 +35,136 @@ def build(
         applications: one row per application with ``application_id``, ``business_id``,
             ``applied_at`` (UTC) and the request: ``amount_fen``, ``term_months``, ``purpose``,
             ``repayment``.
-        tables: records by table name; other businesses' rows are ignored, an absent table has
-            no records. The order of rows does not matter.
+        tables: records by table name; other businesses' rows are ignored. A table that was never
+            delivered is absent; one without a row is empty. The order of rows does not matter.
         features: what to compute, those of the row (``source`` None) after what they read.
 
     Returns:
         One row per application, in the given order: ``application_id``, ``business_id``,
-        ``applied_on`` (date in Asia/Shanghai) and a column per feature. Null means not known.
+        ``applied_on`` (date in Asia/Shanghai) and a column per feature. Null means not known: of a
+        business without a row in a source, everything, unless that source is ``complete``.
 
     Raises:
         BadTable: a table lacks a column of its contract, or holds it in another type.
     """
     moments = _moments(applications)
-    sources = [
-        _aggregated(moments, tables, source, [f.expression for f in features if f.source == source])
-        for source in _sources(features)
+    plan = _plan(tuple(features))
+    histories = [
+        _histories(moments, tables.get(reading.source.name), reading) for reading in plan.readings
     ]
     row = moments.lazy()
-    for source in pl.collect_all(sources, optimizations=AS_WRITTEN):
-        row = row.join(source.lazy(), on="row", how="left", maintain_order="left")
-    for step in _steps(features):
+    for history in histories:
+        row = row.join(history.lazy(), on="row", how="left", maintain_order="left")
+    for step in plan.steps:
         row = row.with_columns(step)
     names = [feature.name for feature in features]
-    return row.select(*KEYS, *names).collect(optimizations=AS_WRITTEN)
+    return _run(row.select(*KEYS, *names))
 
 
 def as_known(moments: pl.DataFrame, records: pl.DataFrame, table: Table) -> pl.LazyFrame:
     """Rows of ``records`` valid and known at each moment, with dates turned into ages.
 
-    A row is seen from its ``known_on`` until a later version of its key is known. ``moments`` has
-    ``row``, ``business_id`` and ``applied_on``; the result is ordered by ``row``.
+    Of the versions of a key that are known, the last is valid. ``moments`` has ``row``,
+    ``business_id`` and ``applied_on``; the result is ordered by ``row``.
     """
-    versions = _with_next_version(_in_order(records, table), table)
-    known = pl.col("known_on") <= pl.col("applied_on")
-    valid = pl.col("superseded_on").is_null() | (pl.col("superseded_on") > pl.col("applied_on"))
-    holds = pl.col(table.holds) if table.holds else pl.lit(value=True)
+    last = pl.any_horizontal(
+        pl.col(name).ne_missing(pl.col(name).shift(-1)) for name in ("row", *table.key)
+    )
     seen = (
         moments.lazy()
         .select("row", "business_id", "applied_on")
-        .join(versions, on="business_id", maintain_order="left_right")
-        .filter(known & valid & holds)
+        .join(_in_order(records, table), on="business_id", maintain_order="left_right")
+        .filter(pl.col("known_on") <= pl.col("applied_on"))
+        .filter(last & pl.col(table.holds) if table.holds else last)
     )
     return _aged(seen, records.columns, table)
 
 
-def _aggregated(
-    moments: pl.DataFrame,
-    tables: Mapping[str, pl.DataFrame],
-    source: Table,
-    expressions: Sequence[pl.Expr],
-) -> pl.LazyFrame:
-    """A row per moment that has records of ``source``, with the value of each expression."""
-    given = tables.get(source.name)
-    records = source.empty() if given is None else _conform(given, source)
-    read = records[_columns_read(expressions, source)]
-    known = as_known(moments, read, source)
-    return known.group_by("row", maintain_order=True).agg(expressions)
+@dataclass(frozen=True)
+class _Reading:
+    """What the features ask of one source: columns, marks on its rows, and the aggregates.
+
+    ``nothing`` is the row they make of an empty history.
+    """
+
+    source: Table
+    columns: tuple[str, ...]
+    marks: tuple[pl.Expr, ...]
+    expressions: tuple[pl.Expr, ...]
+
+    def of(self, moments: pl.DataFrame, records: pl.DataFrame) -> pl.LazyFrame:
+        """The rows that count at each moment, with their marks."""
+        return as_known(moments, records[self.columns], self.source).with_columns(self.marks)
+
+    @cached_property
+    def nothing(self) -> pl.DataFrame:
+        """The aggregates of an empty history: one row of zeros and nulls."""
+        moments = pl.DataFrame(
+            schema={"row": pl.UInt32, "business_id": pl.String, "applied_on": pl.Date}
+        )
+        return _run(self.of(moments, self.source.empty()).select(self.expressions))
+
+    @cached_property
+    def unknown(self) -> pl.DataFrame:
+        """No history of any moment, in the columns of the aggregates."""
+        row = pl.Series("row", dtype=pl.UInt32)
+        return self.nothing.clear().insert_column(0, row)
 
 
-def _columns_read(expressions: Iterable[pl.Expr], source: Table) -> list[str]:
-    """Columns of ``source`` that cut time or are named in ``expressions``; never sensitive ones."""
+@dataclass(frozen=True)
+class _Plan:
+    """Readings by source, then the features of the row in steps that read what is before them."""
+
+    readings: tuple[_Reading, ...]
+    steps: tuple[tuple[pl.Expr, ...], ...]
+
+
+@lru_cache(maxsize=64)
+def _plan(features: tuple[Feature, ...]) -> _Plan:
+    """Derived once: the declarations never change."""
+    readings = (
+        _reading(source, [f.expression for f in features if f.source == source])
+        for source in _sources(features)
+    )
+    return _Plan(tuple(readings), tuple(map(tuple, _steps(features))))
+
+
+def _reading(source: Table, expressions: Sequence[pl.Expr]) -> _Reading:
     named = {name for expression in expressions for name in expression.meta.root_names()}
+    series = source.series[0] if source.series else None
+    found = (mark(name, series) for name in sorted(named))
+    marks = tuple(one for one in found if one is not None)
+    read = named.union(*(one.meta.root_names() for one in marks))
+    return _Reading(source, _columns_read(read, source), marks, tuple(expressions))
+
+
+def _histories(moments: pl.DataFrame, given: pl.DataFrame | None, asked: _Reading) -> pl.DataFrame:
+    """A row per moment with a known history in the source, with the value of each expression.
+
+    A complete source has a history of every business: where nothing is known nothing happened.
+    """
+    if given is None:
+        return asked.unknown
+    found = _known_histories(moments, _conform(given, asked.source), asked)
+    if not asked.source.complete or found.height == moments.height:
+        return found
+    others = moments.select("row").join(found.select("row"), on="row", how="anti")
+    return pl.concat([found, others.join(asked.nothing, how="cross")])
+
+
+def _known_histories(moments: pl.DataFrame, records: pl.DataFrame, asked: _Reading) -> pl.DataFrame:
+    if not records.height:
+        return asked.unknown
+    histories = asked.of(moments, records).group_by("row", maintain_order=True)
+    return _run(histories.agg(asked.expressions))
+
+
+def _columns_read(named: Iterable[str], source: Table) -> tuple[str, ...]:
+    """Columns of ``source`` that cut time or are ``named``; never sensitive ones."""
     dates = {name.removesuffix("_ago") + "_on" for name in named}
     cut = {"business_id", *source.key, *source.version, *source.series, source.holds, "months"}
-    read = (named | dates | cut) - set(source.sensitive)
-    return [name for name in source.dtypes if name in read]
+    read = (set(named) | dates | cut) - set(source.sensitive)
+    return tuple(name for name in source.dtypes if name in read)
 
 
 def _steps(features: Iterable[Feature]) -> list[list[pl.Expr]]:
@@ -158,37 +226,35 @@ def _is_in_order(records: pl.DataFrame, order: Sequence[str]) -> bool:
     for name in reversed(order):
         before = pl.col(name).shift(1)
         later = (before < pl.col(name)) | ((before == pl.col(name)) & later)
-    return bool(records.lazy().select(later.slice(1).all()).collect().item())
+    return bool(_run(records.lazy().select(later.slice(1).all())).item())
 
 
-def _with_next_version(records: pl.LazyFrame, table: Table) -> pl.LazyFrame:
-    """Add ``superseded_on``: the day the next version of the same key was known."""
-    same_key = pl.all_horizontal(pl.col(name) == pl.col(name).shift(-1) for name in table.key)
-    superseded_on = pl.when(same_key).then(pl.col("known_on").shift(-1))
-    return records.with_columns(superseded_on.alias("superseded_on"))
-
-
-def _aged(seen: pl.LazyFrame, columns: Iterable[str], table: Table) -> pl.LazyFrame:
+def _aged(seen: pl.LazyFrame, columns: Sequence[str], table: Table) -> pl.LazyFrame:
     """Replace every date by its age at the application, and number months back in each series."""
-    dates = [name for name in columns if table.dtypes[name] == pl.Date and name != "period"]
+    dates = [name for name in columns if table.dtypes[name] == pl.Date]
+    plain = [name for name in columns if name not in dates and name != "business_id"]
     ages = [
         (pl.col("applied_on") - pl.col(name))
         .dt.total_days()
         .alias(name.removesuffix("_on") + "_ago")
         for name in dates
+        if name != "period"
     ]
-    if "period" not in table.dtypes:
-        return seen.with_columns(ages).drop(*dates, "superseded_on", "applied_on")
+    if "period" not in dates:
+        return seen.select("row", *plain, *ages)
     length = pl.col("months") if "months" in table.dtypes else pl.lit(1)
     months_ago = _month_number("applied_on") - _month_number("period") - (length - 1)
     newest = pl.col("months_ago").min().over("row", *table.series)
-    return (
-        seen.with_columns(*ages, months_ago.alias("months_ago"))
-        .with_columns((pl.col("months_ago") - newest).alias("months_back"))
-        .drop(*dates, "superseded_on", "applied_on", "period")
+    return seen.select("row", *plain, *ages, months_ago.alias("months_ago")).with_columns(
+        (pl.col("months_ago") - newest).alias("months_back")
     )
 
 
 def _month_number(day: str) -> pl.Expr:
     """Months since year 0, so that differences count calendar months."""
     return pl.col(day).dt.year().cast(pl.Int64) * 12 + pl.col(day).dt.month()
+
+
+def _run(plan: pl.LazyFrame) -> pl.DataFrame:
+    """The plan's result. The streaming engine, Polars' own choice, takes twice as long here."""
+    return plan.collect(optimizations=AS_WRITTEN, engine="in-memory")

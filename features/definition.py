@@ -7,7 +7,8 @@ scorer's monotone constraint) and the reason told to an applicant when it counts
 Feature bodies see time only as age: in the rows they are given, every ``<what>_on`` date of the
 source is ``<what>_ago`` (days before the application), ``period`` is ``months_ago`` (months from
 the period's last month to the application's) and ``months_back`` counts months back from the
-newest known month of the same series.
+newest known month of the same series. Windows of months are marked for all features of a source
+at once; `periods` names them.
 """
 
 import re
@@ -29,7 +30,7 @@ DIVISION_BY_CONSTANT = re.compile(r"(?<!/)/ \((dyn \w+: )?-?\d")
 DEVIATION = re.compile(r"\.(std|var)\(")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one declaration is one feature; expressions cannot be compared
 class Feature:
     """A column of the feature table and all that is said of it.
 

@@ -1,10 +1,10 @@
 """The reasons we may give: true of a feature family, plain, in Chinese and English.
 
 A reason names what counted against an application, never the score itself. ``actionable`` says
-whether the applicant can do something about it. R01 to R36 are the field's catalogue; R37 to R39
+whether the applicant can do something about it. R01 to R36 are the field's catalogue; R37 to R42
 are ours, for what that catalogue would have told as something else: the request itself, the kind
-of business, and amended returns. Codes C01 to C04 are statuses of the process, not reasons of
-credit.
+of business, amended returns, suppliers, water and gas, and uneven electricity. Codes C01 to C04 are
+statuses of the process, not reasons of credit.
 """
 
 from collections.abc import Mapping
@@ -178,6 +178,9 @@ _REASONS = (
         False,
     ),
     Reason("R39", "tax", "Tax returns amended after filing", "近两年有更正申报记录", False),
+    Reason("R40", "tax", "Purchases depend on few suppliers", "采购过于集中在少数供应商", False),
+    Reason("R41", "utility", "Water or gas use fell sharply", "用水(用气)量同比明显下降", False),
+    Reason("R42", "utility", "Electricity use highly uneven", "用电量波动较大", False),
     Reason("C01", "process", "Consent is missing or no longer valid", "授权缺失或已失效", True),
     Reason("C02", "process", "Identity could not be verified", "身份核验未通过", True),
     Reason("C03", "process", "Outside the scope of the product", "不在产品准入范围", True),

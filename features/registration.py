@@ -3,16 +3,25 @@
 import polars as pl
 
 from features.definition import feature
-from features.periods import MONTHS, YUAN, within
+from features.periods import MONTHS, YUAN, count, within
 from features.tables import REGISTRATION_EVENTS, REGISTRATIONS
 
 
 def _events(*kinds: str) -> pl.Expr:
-    return pl.col("event").is_in(kinds)
+    return pl.any_horizontal(pl.col("event") == kind for kind in kinds)
 
 
 def _count_24m(*kinds: str) -> pl.Expr:
-    return within(730, "happened_ago", where=_events(*kinds)).sum().cast(pl.Float64)
+    return count(within(730, "happened_ago", where=_events(*kinds)))
+
+
+def _amount_24m(kind: str) -> pl.Expr:
+    amount = pl.col("amount_fen").filter(within(730, "happened_ago", where=_events(kind)))
+    return amount.sum() * YUAN
+
+
+def _months_since(*kinds: str) -> pl.Expr:
+    return pl.col("happened_ago").filter(_events(*kinds)).min() * MONTHS
 
 
 @feature(REGISTRATIONS, unit="months", risk="falls", reason="R01", plausible=(0, 1200))
@@ -51,17 +60,58 @@ def registered_capital() -> pl.Expr:
     return pl.col("registered_capital_fen").last() * YUAN
 
 
+@feature(
+    REGISTRATIONS,
+    unit="days",
+    reason="R32",
+    undirected="says when the register last spoke, not what it said",
+    plausible=(0, 40_000),
+)
+def days_since_register_record() -> pl.Expr:
+    """Days since the state of the business in the register was last told."""
+    return pl.col("known_ago").min().cast(pl.Float64)
+
+
 @feature(REGISTRATION_EVENTS, unit="months", risk="falls", reason="R02", plausible=(0, 1200))
 def months_since_control_change() -> pl.Expr:
     """Months since the legal representative or a shareholder last changed; null if never seen."""
-    changes = _events("legal_representative_changed", "shareholder_changed")
-    return pl.col("happened_ago").filter(changes).min() * MONTHS
+    return _months_since("legal_representative_changed", "shareholder_changed")
 
 
 @feature(REGISTRATION_EVENTS, unit="count", risk="rises", reason="R03", plausible=(0, 100))
 def register_changes_24m() -> pl.Expr:
     """Changes of address, representative or shareholder in the last 24 months."""
     return _count_24m("address_changed", "legal_representative_changed", "shareholder_changed")
+
+
+@feature(REGISTRATION_EVENTS, unit="count", risk="rises", reason="R03", plausible=(0, 100))
+def address_changes_24m() -> pl.Expr:
+    """Changes of address in the last 24 months."""
+    return _count_24m("address_changed")
+
+
+@feature(REGISTRATION_EVENTS, unit="count", risk="rises", reason="R02", plausible=(0, 100))
+def representative_changes_24m() -> pl.Expr:
+    """Changes of the legal representative in the last 24 months."""
+    return _count_24m("legal_representative_changed")
+
+
+@feature(REGISTRATION_EVENTS, unit="count", risk="rises", reason="R02", plausible=(0, 100))
+def shareholder_changes_24m() -> pl.Expr:
+    """Changes of shareholders in the last 24 months."""
+    return _count_24m("shareholder_changed")
+
+
+@feature(
+    REGISTRATION_EVENTS,
+    unit="count",
+    reason="R38",
+    undirected="the Company Law of 2023 makes sound firms cut subscribed capital too",
+    plausible=(0, 100),
+)
+def capital_reductions_24m() -> pl.Expr:
+    """Reductions of registered capital in the last 24 months."""
+    return _count_24m("capital_reduced")
 
 
 @feature(REGISTRATION_EVENTS, unit="flag", risk="rises", reason="R04", plausible=(0, 1))
@@ -78,10 +128,28 @@ def abnormal_listings_24m() -> pl.Expr:
     return _count_24m("abnormal_listed")
 
 
+@feature(REGISTRATION_EVENTS, unit="months", risk="falls", reason="R05", plausible=(0, 1200))
+def months_since_abnormal_listing() -> pl.Expr:
+    """Months since the newest entry on the abnormal-operation list; null if there never was one."""
+    return _months_since("abnormal_listed")
+
+
 @feature(REGISTRATION_EVENTS, unit="count", risk="rises", reason="R07", plausible=(0, 100))
 def penalties_24m() -> pl.Expr:
     """Administrative penalties in the last 24 months."""
     return _count_24m("penalty")
+
+
+@feature(REGISTRATION_EVENTS, unit="yuan", risk="rises", reason="R07", plausible=(0, 1e10))
+def penalty_amount_24m() -> pl.Expr:
+    """Administrative penalties of the last 24 months, as far as their amounts are known."""
+    return _amount_24m("penalty")
+
+
+@feature(REGISTRATION_EVENTS, unit="months", risk="falls", reason="R07", plausible=(0, 1200))
+def months_since_penalty() -> pl.Expr:
+    """Months since the newest administrative penalty; null if there never was one."""
+    return _months_since("penalty")
 
 
 @feature(REGISTRATION_EVENTS, unit="count", risk="rises", reason="R08", plausible=(0, 100))
@@ -90,8 +158,19 @@ def judgment_debts_24m() -> pl.Expr:
     return _count_24m("judgment_debtor")
 
 
+@feature(REGISTRATION_EVENTS, unit="yuan", risk="rises", reason="R08", plausible=(0, 1e12))
+def judgment_amount_24m() -> pl.Expr:
+    """Judgments against the business of the last 24 months, as far as their amounts are known."""
+    return _amount_24m("judgment_debtor")
+
+
+@feature(REGISTRATION_EVENTS, unit="months", risk="falls", reason="R08", plausible=(0, 1200))
+def months_since_judgment() -> pl.Expr:
+    """Months since the newest judgment against the business; null if there never was one."""
+    return _months_since("judgment_debtor")
+
+
 @feature(REGISTRATION_EVENTS, unit="count", risk="rises", reason="R06", plausible=(0, 10))
 def annual_reports_missed_36m() -> pl.Expr:
     """Annual reports missed in the last 36 months."""
-    missed = within(1096, "happened_ago", where=_events("annual_report_missed"))
-    return missed.sum().cast(pl.Float64)
+    return count(within(1096, "happened_ago", where=_events("annual_report_missed")))

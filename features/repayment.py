@@ -3,8 +3,11 @@
 import polars as pl
 
 from features.definition import feature
-from features.periods import YUAN, over
+from features.periods import YUAN, count, in_months, over, ratio
 from features.tables import REPAYMENTS
+
+NEWEST = in_months(0, 1)  # of each loan
+RUNNING = NEWEST & (pl.col("state") != "repaid")
 
 
 @feature(
@@ -28,5 +31,64 @@ def earlier_days_past_due() -> pl.Expr:
 @feature(REPAYMENTS, unit="yuan", risk="rises", reason="R33", plausible=(0, 1e8))
 def balance_owed() -> pl.Expr:
     """Principal outstanding on earlier loans, at the newest known month of each."""
-    open_loan = pl.col("state") != "repaid"
-    return over(1, pl.col("balance_fen"), where=open_loan).sum() * YUAN
+    return pl.col("balance_fen").filter(RUNNING).sum() * YUAN
+
+
+@feature(REPAYMENTS, unit="count", risk="falls", reason="R38", plausible=(0, 100))
+def repaid_loans() -> pl.Expr:
+    """Earlier loans that are known to be repaid."""
+    return count(NEWEST & (pl.col("state") == "repaid"))
+
+
+@feature(REPAYMENTS, unit="count", risk="rises", reason="R33", plausible=(0, 100))
+def running_loans() -> pl.Expr:
+    """Earlier loans that are not known to be repaid."""
+    return count(RUNNING)
+
+
+@feature(REPAYMENTS, unit="count", risk="rises", reason="R38", plausible=(0, 100))
+def renewed_loans() -> pl.Expr:
+    """Earlier loans whose newest known state is renewed or deferred."""
+    return count(NEWEST & ((pl.col("state") == "renewed") | (pl.col("state") == "deferred")))
+
+
+@feature(REPAYMENTS, unit="days", risk="rises", reason="R34", plausible=(0, 10_000))
+def days_past_due_now() -> pl.Expr:
+    """Most days past due of the earlier loans, at the newest known month of each."""
+    return over(1, pl.col("days_past_due")).max().cast(pl.Float64)
+
+
+@feature(REPAYMENTS, unit="months", risk="rises", reason="R34", plausible=(0, 2400))
+def months_past_due_24m() -> pl.Expr:
+    """Month ends of the last 24 months at which an earlier loan was past due, over all loans."""
+    return count((pl.col("days_past_due") > 0) & pl.col("months_ago").is_between(1, 24))
+
+
+@feature(REPAYMENTS, unit="share", risk="falls", reason="R34", plausible=(0, 1))
+def paid_share_of_due() -> pl.Expr:
+    """Paid over due so far on all earlier loans; null while nothing has fallen due."""
+    return ratio(over(1, pl.col("paid_fen")).sum(), over(1, pl.col("due_fen")).sum())
+
+
+@feature(
+    REPAYMENTS,
+    unit="months",
+    reason="R38",
+    undirected="loyal customers and heavy borrowers both came long ago",
+    plausible=(0, 1200),
+)
+def months_since_first_loan() -> pl.Expr:
+    """Months since the oldest known month of an earlier loan; null for a new customer."""
+    return pl.col("months_ago").max().cast(pl.Float64)
+
+
+@feature(
+    REPAYMENTS,
+    unit="months",
+    reason="R38",
+    undirected="0 or 1 while a loan runs, more after it ended well or badly",
+    plausible=(0, 1200),
+)
+def months_since_last_loan() -> pl.Expr:
+    """Months since the newest known month of an earlier loan; null for a new customer."""
+    return pl.col("months_ago").min().cast(pl.Float64)

@@ -412,7 +412,9 @@ class Table:
 
     ``key`` names what a row speaks of; of several rows with one key the one known last, as of a
     day, is the valid one. ``series`` (with the business) names the monthly histories whose newest
-    month anchors windows. ``entity`` is the column whose hash places a row in a bucket.
+    month anchors windows. ``entity`` is the column whose hash places a row in a bucket. Of a
+    business without a row, a ``complete`` table says that nothing happened (counts are zero), any
+    other says nothing (all is unknown).
     """
 
     name: str
@@ -423,6 +425,7 @@ class Table:
     entity: str = "business_id"
     holds: str | None = None
     delivered: bool = True
+    complete: bool = False
 
     @cached_property
     def version(self) -> tuple[str, ...]:
@@ -447,7 +450,11 @@ class Table:
 
 REGISTRATIONS = Table("registrations", Registrations, "registry", ("business_id",))
 REGISTRATION_EVENTS = Table(
-    "registration_events", RegistrationEvents, "registry", ("business_id", "event", "happened_on")
+    "registration_events",
+    RegistrationEvents,
+    "registry",
+    ("business_id", "event", "happened_on"),
+    complete=True,
 )
 TAX_RETURNS = Table(
     "tax_returns", TaxReturns, "tax", ("business_id", "tax", "period"), series=("tax",)
@@ -469,9 +476,14 @@ LINKED_BILLS = Table(
     holds="attributed",
     delivered=False,
 )
-APPLICATIONS = Table("applications", Applications, "bank", ("application_id",))
+APPLICATIONS = Table("applications", Applications, "bank", ("application_id",), complete=True)
 REPAYMENTS = Table(
-    "repayments", Repayments, "bank", ("application_id", "period"), series=("application_id",)
+    "repayments",
+    Repayments,
+    "bank",
+    ("application_id", "period"),
+    series=("application_id",),
+    complete=True,
 )
 
 TABLES: Mapping[str, Table] = {

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from models.findings import findings, limits
 from models.gate_record import GateRecord
+from models.reject import verdict
 from models.validation import Validation
 
 PURPOSE = (
@@ -107,6 +108,8 @@ def _limits(validation: Validation) -> Iterator[str]:
     yield "## Limits"
     yield ""
     yield from (f"- {text}" for text in limits(validation))
+    if validation.inference:
+        yield f"- {verdict(validation.inference)}"
     yield ""
 
 

@@ -77,9 +77,11 @@ class Doubt:
         return msgspec.json.encode(_File(*(part.tolist() for part in parts)))
 
     @classmethod
-    def from_json(cls, content: bytes) -> "Doubt":
-        """What `to_json` wrote."""
-        file = msgspec.json.decode(content, type=_File)
+    def from_json(cls, content: bytes) -> "Doubt | None":
+        """What `to_json` wrote; None of ``null``, where nothing could be told."""
+        file = msgspec.json.decode(content, type=_File | None)
+        if file is None:
+            return None
         size = 2 * len(file.middle) + 1
         root = np.zeros((size, size))
         root[np.tril_indices(size)] = file.root
@@ -106,13 +108,13 @@ def fit_doubt(scorer: Scorer, X: Any, *, weight: Any = None, seed: int = 0) -> D
     matrix, log_odds = scorer.fitted_.encoding.matrix(X), scorer.decision_function(X)
     chance = expit(log_odds)
     told = chance * (1 - chance) * (1.0 if weight is None else np.asarray(weight, dtype=float))
-    standards = *_standards(matrix), _effects(scorer, X)
+    standards = (*_standards(matrix), _effects(scorer, X))
     covariance = _covariance(_designs(matrix, *standards), told)
-    chance_alone = Doubt(*standards, np.linalg.cholesky(covariance)).of(scorer, X)
+    chance_alone = Doubt(*standards, _root(covariance)).of(scorer, X)
     strayed = _redrawn(scorer, X, chance, weight, seed) - log_odds
     covariance *= np.mean(strayed**2) / np.mean(chance_alone**2)
     unsaid = np.repeat([0.0, 1.0], [matrix.shape[1] + 1, matrix.shape[1]])  # if missing
-    return Doubt(*standards, np.linalg.cholesky(covariance + np.diag(unsaid)))
+    return Doubt(*standards, _root(covariance + np.diag(unsaid)))
 
 
 class DoubtBand(msgspec.Struct, frozen=True):
@@ -171,7 +173,7 @@ def _standards(matrix: Matrix) -> tuple[Vector, Vector]:
     known = ~np.isnan(matrix)
     count = np.maximum(known.sum(axis=0), 1)
     middle = np.where(known, matrix, 0.0).sum(axis=0) / count
-    spread = np.sqrt(np.where(known, (matrix - middle) ** 2, 0.0).sum(axis=0) / count)
+    spread: Vector = np.sqrt(np.where(known, (matrix - middle) ** 2, 0.0).sum(axis=0) / count)
     return middle, np.where(spread > 0, spread, 1.0)
 
 
@@ -206,7 +208,11 @@ def _covariance(designs: Iterator[tuple[slice, Matrix]], told: Vector) -> Matrix
     information: Any = sum((design.T * told[place]) @ design for place, design in designs)
     prior = np.ones(len(information))
     prior[0] = _FREE
-    return np.linalg.inv(information + np.diag(prior))
+    return np.asarray(np.linalg.inv(information + np.diag(prior)), dtype=np.float64)
+
+
+def _root(covariance: Matrix) -> Matrix:
+    return np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
 
 
 def _redrawn(scorer: Scorer, X: Any, chance: Vector, weight: Any, seed: int) -> Vector:

@@ -62,6 +62,12 @@ class Hazard:
         no_default = self.scorer.predict_proba(X)[:, :1]
         return np.asarray(1.0 - no_default ** np.array(self.timing[stratum]))
 
+    def watched(self, months_at_risk: Any, strata: Any) -> Vector:
+        """Share of the horizon's hazard that loans had lived through after so many months."""
+        shares = {name: np.append(0.0, months) for name, months in self.timing.items()}
+        seen = zip(np.asarray(strata).tolist(), np.asarray(months_at_risk).tolist(), strict=True)
+        return np.array([shares[name][min(m, len(shares[name]) - 1)] for name, m in seen])
+
     def to_bytes(self) -> dict[str, bytes]:
         """The files of the scorer, and `timing.json`."""
         return self.scorer.to_bytes() | {"timing.json": json.dumps(self.timing, indent=1).encode()}

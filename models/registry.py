@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 MODEL = "microloan"
-_FILES = ("model.txt", "scorer.json")
+_FILES = "files"  # tag: names of the files that a version serves with
 _EVIDENCE = "evidence"  # tag: hashes of the files that a version was registered with
 _LONGEST_PARAMETER = 6000
 _MOST_PARAMETERS = 100
@@ -57,11 +57,12 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A scorer out of the register, verified, with the validation it was registered with."""
+    """A scorer out of the register, verified, with its files and the validation it came with."""
 
     scorer: Scorer
     version: ModelVersion
     validation: Validation
+    files: Mapping[str, bytes]
 
     @property
     def fingerprint(self) -> str:
@@ -91,15 +92,18 @@ class Registry:
         run_name: str | None = None,
         parameters: Mapping[str, object] | None = None,
         fingerprints: Mapping[str, str] | None = None,
+        belongings: Mapping[str, bytes] | None = None,
         artifacts: Mapping[str, bytes] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> ModelVersion:
         """Log a run with the scorer and all that it was made from, and make it a new version.
 
         ``fingerprint`` is that of the features; ``fingerprints`` are further hashes (data, code,
-        lock); ``artifacts`` are files by path within the run, such as ``plots/summary.png``.
+        lock); ``belongings`` are files that the scorer serves with and is hashed with, such as
+        ``doubt.json``; ``artifacts`` are files by path within the run, such as
+        ``plots/summary.png``.
         """
-        files = scorer.to_bytes()
+        files = {**scorer.to_bytes(), **(belongings or {})}
         hashes = {"fingerprint": fingerprint, "model_hash": content_hash(files)}
         logged = scorer.get_params() | dict(parameters or {})
         run = self._client.create_run(self._experiment(name), run_name=run_name)
@@ -114,7 +118,12 @@ class Registry:
             name,
             source=f"runs:/{run_id}/scorer",
             run_id=run_id,
-            tags={**hashes, _EVIDENCE: _hashes(evidence), **(tags or {})},
+            tags={
+                **hashes,
+                _FILES: json.dumps(sorted(files)),
+                _EVIDENCE: _hashes(evidence),
+                **(tags or {}),
+            },
         )
         return self.version(name, int(version.version))
 
@@ -133,7 +142,8 @@ class Registry:
                 f"{version.fingerprint[:12]}, and those of this code are {fingerprint[:12]}. "
                 "Hint: train it again, or use the code it was trained with."
             )
-        files = {file: self.read(version, f"scorer/{file}") for file in _FILES}
+        names = json.loads(version.tags[_FILES])
+        files = {file: self.read(version, f"scorer/{file}") for file in names}
         if content_hash(files) != version.model_hash:
             raise CorruptModel(
                 f"The files of model {name} {version.version} have hash "
@@ -141,7 +151,7 @@ class Registry:
                 "Hint: restore them, or train again."
             )
         validation = Validation.from_json(self.read(version, "validation.json"))
-        return LoadedModel(Scorer.from_bytes(files), version, validation)
+        return LoadedModel(Scorer.from_bytes(files), version, validation, files)
 
     def version(self, name: str = MODEL, which: int | str = "champion") -> ModelVersion:
         """The version of that number or alias; raises NoSuchModel."""

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from models import plots
 from models.findings import findings, limits
 from models.gate_record import GateRecord
+from models.reject import verdict
 from models.stability import light as drift_light
 from models.validation import Validation
 
@@ -62,6 +63,10 @@ CHAPTERS = {
         "Against the truth",
         "Only in a made-up province: how much of what could be known the scorer knows.",
     ),
+    "declined": (
+        "The declined",
+        "Would learning from the declined, whose outcome nobody saw, have made the scorer truer?",
+    ),
     "gate": ("Gate", "What was asked of the scorer before it may serve, and what it showed."),
     "limits": ("Limits", "What none of these figures can tell."),
 }
@@ -79,6 +84,7 @@ def html(validation: Validation, gate: GateRecord | None = None) -> str:
         sections=_sections(validation, gate),
         drift_light=drift_light(validation.score_index),
         findings=list(findings(validation)),
+        inference_verdict=verdict(validation.inference),
         limits=list(limits(validation)),
         plots=dict(_plots(validation)),
     )
@@ -90,6 +96,7 @@ def _sections(validation: Validation, gate: GateRecord | None) -> dict[str, Sect
         "rivals": not validation.rivals,
         "doubt": not validation.doubt,
         "truth": not validation.truth,
+        "declined": not validation.inference,
         "gate": gate is None,
     }
     told = [name for name in CHAPTERS if not absent.get(name)]

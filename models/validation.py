@@ -25,6 +25,7 @@ from models.discrimination import (
 from models.doubt import Doubt, DoubtBand, doubt_bands
 from models.fairness import Group, fairness
 from models.leaks import suspicious_columns
+from models.reject import Trial
 from models.samples import Sample
 from models.scorer import Scorer
 from models.shapes import Shape, shapes
@@ -112,6 +113,7 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True):
     shapes: tuple[Shape, ...]
     rivals: tuple[Rival, ...] = ()
     doubt: tuple[DoubtBand, ...] = ()
+    inference: tuple[Trial, ...] = ()
 
     def to_json(self) -> bytes:
         """The record as JSON, the same bytes for the same figures."""
@@ -161,6 +163,7 @@ def validate(
     about: Mapping[str, str] | None = None,
     rivals: Sequence[Rival] = (),
     doubt: Doubt | None = None,
+    inference: Sequence[Trial] = (),
 ) -> Validation:
     """Measure a scorer on rows it has not seen.
 
@@ -170,7 +173,7 @@ def validate(
     above ``cut_off``; by default a fifth of the later rows. ``directions`` are those that must
     hold, by default the scorer's own; ``scale`` names grades with the upper bounds of their
     probabilities; ``rivals`` is what `challengers` says of the same ``out_of_time``, ``doubt`` what
-    `fit_doubt` made of the scorer.
+    `fit_doubt` made of the scorer, ``inference`` what `reject.compare` found.
     """
     directions = dict(scorer.directions or {} if directions is None else directions)
     if cut_off is None:
@@ -201,6 +204,7 @@ def validate(
         shapes=shapes(scorer, out_of_time.features, directions),
         rivals=tuple(rivals),
         doubt=doubt_bands(everyone, doubt.of(scorer, everyone.features)) if doubt else (),
+        inference=tuple(inference),
     )
 
 

@@ -13,14 +13,18 @@ import polars as pl
 from numpy.typing import NDArray
 
 from models import Scorer
+from models.card import card
 from models.challengers import Rival, challengers
+from models.doubt import Doubt, fit_doubt
 from models.registry import Registry
 from models.report import html, plot_summary
+from models.rows import UnfitRows
 from models.samples import Sample
 from models.validation import Validation, validate
 
 Progress = Callable[[int, int], None]
 STEPS = 4
+DOUBT = "doubt.json"  # beside the scorer's own files: how unsure it is
 TESTED = "out_of_time.parquet"  # artefact: which rows the scorer was tested on
 
 
@@ -58,10 +62,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted scorer, and further files that belong to it, by name."""
+    """A fitted scorer, its doubt where there is one, and further files of its making, by name."""
 
     scorer: Scorer
+    doubt: Doubt | None
     files: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def belongings(self) -> dict[str, bytes]:
+        """The files that it serves with beside its own."""
+        return {DOUBT: b"null" if self.doubt is None else self.doubt.to_json()}
 
 
 Fit = Callable[[Part], Fitted]
@@ -78,9 +88,17 @@ def by_flag(scorer: Scorer) -> Fit:
             groups=train.groups,
             sample_weight=train.weight,
         )
-        return Fitted(scorer)
+        return Fitted(scorer, doubt_of(scorer, train.features, train.weight))
 
     return fit
+
+
+def doubt_of(scorer: Scorer, features: pl.DataFrame, weight: Any) -> Doubt | None:
+    """The scorer's doubt; None where the rows are too few to tell it."""
+    try:
+        return fit_doubt(scorer, features, weight=weight, seed=int(scorer.random_state))
+    except UnfitRows:
+        return None
 
 
 @dataclass(frozen=True)
@@ -146,6 +164,7 @@ def learn(
         tested,
         rivals=_rivals(train, tested, seed) if rivals else (),
         applicants=_everyone(scorer, applicants),
+        doubt=fitted.doubt,
         flow=flow,
         **(judging or {}),
         about={"model": name, **{key: str(value) for key, value in parameters.items()}},
@@ -160,9 +179,11 @@ def learn(
         name=name,
         parameters=parameters,
         fingerprints={"data_sha256": data, **fingerprints},
+        belongings=fitted.belongings,
         artifacts={
             "report.html": report.read_bytes(),
             "plots/summary.png": plot.read_bytes(),
+            "card.md": card(validation).encode(),
             TESTED: _tested(test, scorer),
             **fitted.files,
             **(artifacts or {}),

@@ -12,11 +12,12 @@ import polars as pl
 from features.catalog import CATALOG, fingerprint, select
 from features.definition import Feature
 from features.errors import MicroloanError
+from models.doubt import Doubt
 from models.gate import judge
 from models.gate_record import GateRecord, Limits, Override, public_half, sign
 from models.metrics import PairedTest
 from models.registry import MODEL, LoadedModel, ModelVersion, Registry
-from pipelines.learn import TESTED
+from pipelines.learn import DOUBT, TESTED
 from pipelines.paired import on_the_same_rows
 from pipelines.policies import newest_policy
 from pipelines.settings import Var
@@ -72,6 +73,7 @@ def promote(
     release = publish(
         paths.bundles,
         scorer=challenger.scorer,
+        doubt=Doubt.from_json(challenger.files[DOUBT]),
         features=features,
         policy=_content(policy_file),
         golden=_golden(registry, challenger.version, rows),

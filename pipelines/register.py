@@ -1,6 +1,6 @@
 """What the register holds: versions, their reports, and the champion's way back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 from features.errors import MicroloanError
 from models.registry import MODEL, ModelVersion, Registry
+from models.scorecard import markdown
 from pipelines.settings import Var
 from serving.bundle import read_bundle
 from serving.champions import crown, predecessor, reigns
@@ -48,6 +49,28 @@ def report(paths: Var, which: int | str, name: str = MODEL) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(registry.read(version, "report.html"))
     return file
+
+
+def scorecard(paths: Var, which: int | str, name: str = MODEL) -> str:
+    """A version's points by feature and bin, as Markdown.
+
+    Raises:
+        MicroloanError: there is no such version, or its form of trees has no tables.
+    """
+    scorer = Registry(paths.mlflow).load(name, which).scorer
+    return markdown(scorer.scorecard())
+
+
+def sql(
+    paths: Var, which: int | str, *, table: str, keys: Sequence[str], dialect: str, name: str
+) -> str:
+    """A version's score as one SELECT over ``table``.
+
+    Raises:
+        MicroloanError: there is no such version or dialect, or its form of trees has no tables.
+    """
+    scorer = Registry(paths.mlflow).load(name, which).scorer
+    return scorer.to_sql(table, keys=keys, dialect=dialect)
 
 
 def rollback(

@@ -48,7 +48,8 @@ def reproduce(paths: Var, which: int | str) -> Reproduced:
             f"table give now. Changed since: {changed}. Hint: restore the store of "
             f"{kept['store'][:12]} and run `microloan features` with the code of that run."
         )
-    made = content_hash(fit(rows)(rows.train).scorer.to_bytes())
+    fitted = fit(rows)(rows.train)
+    made = content_hash({**fitted.scorer.to_bytes(), **fitted.belongings})
     if made != version.model_hash:
         raise Irreproducible(
             f"Version {version.version} came out otherwise: {made[:12]}, registered "

@@ -15,7 +15,7 @@ from models.hazard import fit_hazard
 from models.registry import MODEL, Registry
 from models.rows import Rows
 from models.trials import Tuning, search, tune
-from pipelines.learn import Fit, Fitted, Learnt, Part, by_flag, learn
+from pipelines.learn import Fit, Fitted, Learnt, Part, by_flag, doubt_of, learn
 from pipelines.plan import Plan
 from pipelines.policies import newest_policy
 from pipelines.provenance import code_sha256, lock_sha256
@@ -102,8 +102,10 @@ def _by_hazard(scorer: Scorer, rows: Study) -> Fit:
             groups=train.groups,
             search=found if rows.plan.trials else None,
         )
+        watched = hazard.watched(rows.loans["months_at_risk"], rows.loans["repayment"])
+        doubt = doubt_of(hazard.scorer, train.features, watched)
         timing = hazard.to_bytes()["timing.json"]
-        return Fitted(hazard.scorer, {"timing.json": timing, **files})
+        return Fitted(hazard.scorer, doubt, {"timing.json": timing, **files})
 
     return fitted
 

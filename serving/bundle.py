@@ -13,18 +13,19 @@ from features.catalog import fingerprint, select
 from features.definition import Feature
 from features.errors import MicroloanError, UnknownName
 from models import Scorer
+from models.doubt import Doubt
 from models.files import content_hash
 from models.gate_record import GateRecord, verify
 from serving import canary
-from serving.values import Row
 from serving.decide import Model, PolicyVersion
 from serving.policy import Policy
 from serving.policy_file import BadPolicy, digest, parse
 from serving.release import BadBundle, Manifest, champion, read_release, write_release
 from serving.rows import clean
+from serving.values import Row
 from serving.verdict import failing_cases
 
-SCORER_FILES = ("model.txt", "scorer.json")
+SCORER_FILES = ("model.txt", "scorer.json", "doubt.json")
 FEWEST_GOLDEN = 20
 NEUTRAL = 100  # applicants just within the cut-off whose mean is the neutral applicant
 
@@ -49,6 +50,7 @@ class Bundle:
 
     id: str
     scorer: Scorer
+    doubt: Doubt | None
     features: tuple[Feature, ...]
     neutral: Mapping[str, float]
     policy: Policy
@@ -67,6 +69,7 @@ def publish(
     gate: bytes,
     gate_keys: Sequence[bytes],
     about: Mapping[str, Any],
+    doubt: Doubt | None = None,
 ) -> Path:
     """Write a release and verify it as serving will; returns it.
 
@@ -80,6 +83,7 @@ def publish(
         gate: the gate's signed record of this very scorer.
         gate_keys: public keys of which one verifies it, as serving will.
         about: ``name`` and ``version`` of the registered model, and whatever else to keep.
+        doubt: how unsure the scorer is, where it can be told.
 
     Raises:
         BadBundle: the release would not be served.
@@ -93,6 +97,7 @@ def publish(
     served = [_Golden(dict(row), _log_odds(scorer, row)) for row in rows]
     files = {
         **scorer.to_bytes(),
+        "doubt.json": b"null" if doubt is None else doubt.to_json(),
         "features.json": _json(_Features(names, _neutral(scorer, parsed, rows))),
         "policy.yaml": policy,
         "golden.json": _json(served),
@@ -134,6 +139,7 @@ def read_bundle(
         if wrong := canary.survives(_recompute, files, start=start):
             raise BadBundle(f"the model was refused in a child process: {wrong}")
         scorer = _recompute(files)
+        doubt = Doubt.from_json(files["doubt.json"])
         policy = parse(files["policy.yaml"])
     except (MicroloanError, msgspec.DecodeError) as error:
         raise BadBundle(f"{release.name}: {error}") from None
@@ -142,12 +148,10 @@ def read_bundle(
         manifest.name, manifest.version, manifest.fingerprint, release.name, record.override
     )
     neutral = msgspec.json.decode(files["features.json"], type=_Features).neutral
-    return Bundle(release.name, scorer, features, neutral, policy, version, model, manifest)
+    return Bundle(release.name, scorer, doubt, features, neutral, policy, version, model, manifest)
 
 
-def _gate(
-    manifest: Manifest, files: Mapping[str, bytes], gate_keys: Sequence[bytes]
-) -> GateRecord:
+def _gate(manifest: Manifest, files: Mapping[str, bytes], gate_keys: Sequence[bytes]) -> GateRecord:
     """The gate's record, if it is signed, of this scorer and these features, and lets it pass."""
     record = verify(files["gate.json"], gate_keys)
     if record.model_hash != content_hash({name: files[name] for name in SCORER_FILES}):

@@ -17,7 +17,7 @@ from serving.asked import Asked
 from serving.instalments import Repayment
 from serving.offers import Offer
 from serving.policy import Outcome, Policy
-from serving.scoring import RowScorer, score_row
+from serving.scoring import RowDoubt, RowScorer, score_row
 from serving.sources import Dates
 from serving.values import Row
 from serving.verdict import Ages, Evidence, Fired, judge
@@ -107,6 +107,7 @@ def decide(
     policy_version: PolicyVersion,
     decided_at: datetime,
     decision_id: str,
+    doubt: RowDoubt | None = None,
     changed_trials: int = 0,
 ) -> Decision:
     """Score an application and decide it under the policy; nothing else is looked at.
@@ -124,16 +125,17 @@ def decide(
         policy_version: named in the answer.
         decided_at: moment of the decision, UTC.
         decision_id: name of the decision.
+        doubt: tells how unsure the scorer is of a row.
         changed_trials: how often the application was changed and tried again before.
     """
-    scored, asked = score_row(scorer, row), application.asked
+    scored, asked = score_row(scorer, doubt, row), application.asked
     ages = _ages(sources, application.applied_on)
     evidence = Evidence(row, scored.probability, ages, scored.doubt, changed_trials)
     verdict = judge(policy, evidence, asked)
     spoken: list[Spoken] = []  # an approval tells only why less is lent than was asked for
     ways: tuple[Way, ...] = ()
     if verdict.outcome != "approve":
-        score = partial(score_row, scorer)
+        score = partial(score_row, scorer, doubt)
         spoken = _spoken(features, scorer.names_, scored.contributions, neutral)
         ways = ways_to_yes(policy, evidence, application.purpose, asked, verdict, score)
     return Decision(

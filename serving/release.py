@@ -11,7 +11,15 @@ import msgspec
 
 from features.errors import MicroloanError
 
-FILES = ("model.txt", "scorer.json", "features.json", "policy.yaml", "golden.json", "gate.json")
+FILES = (
+    "model.txt",
+    "scorer.json",
+    "doubt.json",
+    "features.json",
+    "policy.yaml",
+    "golden.json",
+    "gate.json",
+)
 FORMAT = 1
 GATE_KEY_BYTES = 32
 LARGEST = 256 * 1024 * 1024  # bytes of one file

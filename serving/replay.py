@@ -53,6 +53,7 @@ def decide_with(
         policy_version=bundle.policy_version,
         decided_at=decided_at,
         decision_id=decision_id,
+        doubt=bundle.doubt,
         changed_trials=changed_trials,
     )
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -25,16 +25,12 @@ NINETY = 1.645  # standard errors either way hold nine in ten
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 SKEW = timedelta(minutes=5)  # of the caller's clock
 
+T = TypeVar("T", bound="Terms")
 
-class DecisionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An application for a loan, to be decided now."""
 
-    application_id: Annotated[
-        str,
-        Meta(
-            pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="The caller's name of the application"
-        ),
-    ]
+class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A business, and what is asked for."""
+
     business_id: Annotated[
         str,
         Meta(
@@ -63,10 +59,10 @@ class DecisionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         | None
     ) = None
 
-    def application(self, now: datetime) -> Application:
-        """The application, its moment filled in and in UTC."""
+    def asked_by(self, application_id: str, now: datetime) -> Application:
+        """The application of that name, its moment filled in and in UTC."""
         return Application(
-            application_id=self.application_id,
+            application_id=application_id,
             business_id=self.business_id,
             revision=0,
             amount=self.amount,
@@ -77,12 +73,36 @@ class DecisionRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
             guaranteed=self.guaranteed,
         )
 
+
+class DecisionRequest(Terms, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An application for a loan, to be decided now."""
+
+    application_id: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="The caller's name of the application"
+        ),
+    ]
+
+    def application(self, now: datetime) -> Application:
+        """The application, its moment filled in and in UTC."""
+        return self.asked_by(self.application_id, now)
+
     def canonical(self) -> bytes:
         """The same bytes for every spelling of the same request."""
         applied_at = self.applied_at and self.applied_at.astimezone(UTC)
         return msgspec.json.encode(
             msgspec.structs.replace(self, applied_at=applied_at), order="deterministic"
         )
+
+
+class QuoteRequest(Terms, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A question what would be decided; nothing is recorded."""
+
+    actions: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")], ...],
+        Meta(max_length=20, description="Actions of the policy, taken as done"),
+    ] = ()
 
 
 class AnsweredModel(msgspec.Struct, frozen=True):
@@ -103,12 +123,9 @@ class AnsweredPolicy(msgspec.Struct, frozen=True):
     version: str
 
 
-class DecisionResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision, as answered and as kept."""
+class Assessment(msgspec.Struct, frozen=True, kw_only=True):
+    """What model and policy say of a request."""
 
-    decision_id: str
-    application_id: str
-    revision: int
     outcome: Outcome
     probability_of_default: Annotated[float, Meta(ge=0, le=1)]
     probability_between: Annotated[
@@ -138,10 +155,6 @@ class DecisionResponse(msgspec.Struct, frozen=True, kw_only=True):
     ]
     reasons: Annotated[tuple[AdverseReason, ...], Meta(max_length=4)]
     rules: Annotated[tuple[Fired, ...], Meta(description="Rules of the policy that fired")]
-    trials: Annotated[
-        tuple[str, ...],
-        Meta(description="Decisions of this business on other terms in the 30 days before"),
-    ]
     model: AnsweredModel
     policy: AnsweredPolicy
     bundle_id: str
@@ -150,6 +163,24 @@ class DecisionResponse(msgspec.Struct, frozen=True, kw_only=True):
         dict[str, date | None], Meta(description="Newest day known of each source")
     ]
     api_version: str = API_VERSION
+
+
+class DecisionResponse(Assessment, frozen=True, kw_only=True):
+    """A decision, as answered and as kept."""
+
+    decision_id: str
+    application_id: str
+    revision: int
+    trials: Annotated[
+        tuple[str, ...],
+        Meta(description="Decisions of this business on other terms in the 30 days before"),
+    ]
+
+
+class QuoteResponse(Assessment, frozen=True, kw_only=True):
+    """What would be decided now; a quote binds nobody and is kept nowhere."""
+
+    actions: Annotated[tuple[str, ...], Meta(description="Actions taken as done")]
 
 
 class ModelResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,42 +194,63 @@ class ModelResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_request(body: bytes, now: datetime) -> DecisionRequest:
     """The request in ``body``. Raises ``Problem`` naming fields and rules, never values."""
-    request = read_json(body, DecisionRequest)
-    if not is_credit_code(request.business_id):
-        raise invalid(FieldError("/business_id", "check-digit"))
-    if request.applied_at is not None and not EARLIEST <= request.applied_at <= now + SKEW:
-        raise invalid(FieldError("/applied_at", "in-the-future-or-before-2000"))
-    return request
+    return _checked(read_json(body, DecisionRequest), now)
+
+
+def read_quote(body: bytes, now: datetime) -> QuoteRequest:
+    """The question in ``body``. Raises ``Problem`` naming fields and rules, never values."""
+    return _checked(read_json(body, QuoteRequest), now)
 
 
 def answer(decision: Decision, trials: tuple[str, ...] = ()) -> bytes:
     """The body answered for a decision, rounded; ``trials`` are those of the business before."""
-    first = decision.offers[0] if decision.offers else None
     return msgspec.json.encode(
         DecisionResponse(
             decision_id=decision.decision_id,
             application_id=decision.application_id,
             revision=decision.revision,
-            outcome=decision.outcome,
-            probability_of_default=round(decision.probability_of_default, DIGITS),
-            probability_between=_between(decision),
-            score=round(decision.score),
-            grade=decision.grade,
-            limit=decision.limit,
-            rate_bp=first.rate_bp if first else None,
-            instalment=first.instalment if first else None,
-            offers=decision.offers,
-            ways_to_yes=decision.ways_to_yes,
-            reasons=tuple(map(_rounded, decision.reasons)),
-            rules=decision.rules,
             trials=trials,
-            model=answered_model(decision.model),
-            policy=AnsweredPolicy(decision.policy.version),
-            bundle_id=decision.model.bundle,
-            decided_at=decision.decided_at,
-            features_as_of=decision.features_as_of,
+            **_assessed(decision),
         )
     )
+
+
+def answer_quote(decision: Decision, actions: tuple[str, ...]) -> bytes:
+    """The body answered for what would be decided, rounded."""
+    return msgspec.json.encode(QuoteResponse(actions=actions, **_assessed(decision)))
+
+
+def _checked(terms: T, now: datetime) -> T:
+    """``terms``, after what the types cannot say."""
+    if not is_credit_code(terms.business_id):
+        raise invalid(FieldError("/business_id", "check-digit"))
+    if terms.applied_at is not None and not EARLIEST <= terms.applied_at <= now + SKEW:
+        raise invalid(FieldError("/applied_at", "in-the-future-or-before-2000"))
+    return terms
+
+
+def _assessed(decision: Decision) -> dict[str, Any]:
+    """The fields of an ``Assessment``."""
+    first = decision.offers[0] if decision.offers else None
+    return {
+        "outcome": decision.outcome,
+        "probability_of_default": round(decision.probability_of_default, DIGITS),
+        "probability_between": _between(decision),
+        "score": round(decision.score),
+        "grade": decision.grade,
+        "limit": decision.limit,
+        "rate_bp": first.rate_bp if first else None,
+        "instalment": first.instalment if first else None,
+        "offers": decision.offers,
+        "ways_to_yes": decision.ways_to_yes,
+        "reasons": tuple(map(_rounded, decision.reasons)),
+        "rules": decision.rules,
+        "model": answered_model(decision.model),
+        "policy": AnsweredPolicy(decision.policy.version),
+        "bundle_id": decision.model.bundle,
+        "decided_at": decision.decided_at,
+        "features_as_of": decision.features_as_of,
+    }
 
 
 def _between(decision: Decision) -> tuple[float, float] | None:

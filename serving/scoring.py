@@ -22,6 +22,12 @@ class RowScorer(Protocol):
     def explain_row(self, row: NDArray[Any]) -> NDArray[Any]: ...  # noqa: D102
 
 
+class RowDoubt(Protocol):
+    """What a decision needs of ``models.doubt.Doubt``."""
+
+    def row(self, encoded: NDArray[Any]) -> float: ...  # noqa: D102
+
+
 class Scored(NamedTuple):
     """Contributions and log-odds of default, the probability, and the log-odds' standard error."""
 
@@ -31,11 +37,10 @@ class Scored(NamedTuple):
     doubt: float | None
 
 
-def score_row(scorer: RowScorer, row: Row) -> Scored:
-    """Score one row; ``doubt`` is None where the scorer cannot tell it."""
+def score_row(scorer: RowScorer, doubt: RowDoubt | None, row: Row) -> Scored:
+    """Score one row; its doubt is None where the scorer has none."""
     encoded = scorer.encode_row(row)
     contributions = scorer.explain_row(encoded)
     log_odds = float(scorer.base_ + contributions.sum())
-    tell = getattr(scorer, "doubt_row", None)
-    doubt = None if tell is None else float(tell(encoded))
-    return Scored(contributions, log_odds, float(expit(log_odds)), doubt)
+    error = None if doubt is None else doubt.row(encoded)
+    return Scored(contributions, log_odds, float(expit(log_odds)), error)

@@ -138,7 +138,7 @@ def _proposals(policy: Policy, row: Row, asked: Asked, limit: int) -> list[list[
     less = [asked._replace(amount=amount) for amount in _smaller(policy, asked.amount, limit)]
     can_be_guaranteed = bool(policy.market and policy.market.funds) and not asked.guaranteed
     guaranteed = [a._replace(guaranteed=True) for a in (asked, *less)] if can_be_guaranteed else []
-    actions = tuple(action for action in policy.actions if _would_help(action, row))
+    actions = tuple(action for action in policy.actions if would_help(action, row))
     alone = [_Proposal(asked, (action,)) for action in actions] if len(actions) > 1 else []
     together = [_Proposal(each, actions) for each in (asked, *less)] if actions else []
     return [
@@ -166,7 +166,7 @@ def _otherwise(policy: Policy, asked: Asked) -> list[Asked]:
     return [*longer, asked._replace(repayment=other)]
 
 
-def _would_help(action: Action, row: Row) -> bool:
+def would_help(action: Action, row: Row) -> bool:
     """Whether the feature is known and stands on the risky side of where the action puts it."""
     value = number(row, action.feature)
     if value is None:

@@ -1,8 +1,9 @@
 """Commands over registered scorers: list, read, compare, publish, take back, make again."""
 
+import sys
 import webbrowser
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -63,6 +64,52 @@ def compare(first: Which, second: Which, /, *, common: Common = DEFAULT) -> None
     console.table("On the rows of the first one's test", judged.figures)
     console.table("Differences", judged.tests)
     common.tell(f"Version {first} against {second}", judged)
+
+
+@app.command(help_epilogue="Example: microloan scorecard champion > scorecard.md")
+def scorecard(version: Which, /, *, name: str = "microloan", common: Common = DEFAULT) -> None:
+    """Print a version as tables of bins and points, in Markdown on stdout.
+
+    Parameters
+    ----------
+    name
+        Name of the model.
+    """
+    from pipelines.register import scorecard as tables
+
+    sys.stdout.write(tables(common.paths, version, name))
+
+
+@app.command(help_epilogue="Example: microloan sql champion --table applicants > score.sql")
+def sql(
+    version: Which,
+    /,
+    *,
+    table: str = "applications",
+    keys: str = "application_id",
+    dialect: Literal["duckdb", "spark", "databricks", "trino"] = "duckdb",
+    name: str = "microloan",
+    common: Common = DEFAULT,
+) -> None:
+    """Print a version's score as one SELECT, equal to the last bit, on stdout.
+
+    Parameters
+    ----------
+    table
+        Table of feature rows that the SELECT reads.
+    keys
+        Columns to carry along, separated by commas.
+    dialect
+        Database that will run it.
+    name
+        Name of the model.
+    """
+    from pipelines.register import sql as select
+
+    carried = [key.strip() for key in keys.split(",") if key.strip()]
+    sys.stdout.write(
+        select(common.paths, version, table=table, keys=carried, dialect=dialect, name=name)
+    )
 
 
 @app.command(help_epilogue="Example: microloan promote 1")

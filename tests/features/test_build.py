@@ -14,7 +14,7 @@ from features.build import build
 from features.catalog import CATALOG, select
 from features.definition import feature
 from features.errors import BadTable
-from features.tables import REGISTRATIONS
+from features.tables import REGISTRATIONS, TABLES
 from tests.features import worlds as w
 from tests.features.oracle import features_of
 from tests.features.spec import asked, draw
@@ -39,16 +39,14 @@ def day_of(application: w.Row) -> date:
 def assert_same_bytes(left: pl.DataFrame, right: pl.DataFrame) -> None:
     """Equal to the last bit: -0.0 is not 0.0, and no tolerance."""
     assert left.schema == right.schema
-    for column in left.columns:
-        a, b = left[column], right[column]
-        if a.dtype == pl.Float64:
-            a, b = a.reinterpret(signed=False), b.reinterpret(signed=False)
-        assert a.equals(b, null_equal=True), column
+    a, b = (
+        table.with_columns(pl.col(pl.Float64).reinterpret(signed=False)) for table in (left, right)
+    )
+    if not a.equals(b, null_equal=True):
+        assert [name for name in a.columns if not a[name].equals(b[name], null_equal=True)] == []
 
 
-@few
-@given(world=w.worlds(rows=24), asking=w.applications())
-def test_every_feature_equals_the_plain_reckoning(world: w.World, asking: list[w.Row]) -> None:
+def assert_as_plainly_reckoned(world: w.World, asking: list[w.Row]) -> None:
     built = table(world, asking)
     for application, row in zip(asking, built.iter_rows(named=True), strict=True):
         expected = features_of(application, world, day_of(application))
@@ -56,6 +54,20 @@ def test_every_feature_equals_the_plain_reckoning(world: w.World, asking: list[w
             value = expected.get(name)
             near = pytest.approx(value, rel=1e-9, abs=1e-9) if type(value) is float else value
             assert row[name] == near, f"{name} of {application}"
+
+
+@few
+@given(world=w.worlds(rows=24), asking=w.applications())
+def test_every_feature_equals_the_plain_reckoning(world: w.World, asking: list[w.Row]) -> None:
+    assert_as_plainly_reckoned(world, asking)
+
+
+@few
+@given(world=w.histories(), asking=w.applications(first=w.LATE))
+def test_every_feature_of_unbroken_months_equals_the_plain_reckoning(
+    world: w.World, asking: list[w.Row]
+) -> None:
+    assert_as_plainly_reckoned(world, asking)
 
 
 @few
@@ -114,7 +126,7 @@ def test_restating_history_later_leaves_a_rebuild_as_of_the_old_day_as_it_was(
 
 
 @few
-@worlds_and_applications
+@given(world=st.one_of(w.worlds(), w.histories()), asking=w.applications())
 def test_one_application_alone_gets_the_row_it_gets_in_a_batch(
     world: w.World, asking: list[w.Row]
 ) -> None:
@@ -147,13 +159,73 @@ def test_rows_come_in_the_order_of_the_applications(
     assert_same_bytes(moved, table(world, asking)[order])
 
 
+INCOMPLETE = tuple(name for name in w.TABLE_NAMES if not TABLES[name].complete)
+
+
 @few
-@given(world=w.worlds(), asking=w.applications(), name=st.sampled_from(w.TABLE_NAMES))
-def test_an_absent_table_is_an_empty_one(world: w.World, asking: list[w.Row], name: str) -> None:
+@given(world=w.worlds(), asking=w.applications(), name=st.sampled_from(INCOMPLETE))
+def test_in_an_incomplete_source_an_absent_table_is_an_empty_one(
+    world: w.World, asking: list[w.Row], name: str
+) -> None:
     asked_for = w.frame("applications", asking)
     empty = w.frames({**world, name: []})
     absent = {key: rows for key, rows in empty.items() if key != name}
     assert_same_bytes(build(asked_for, absent, CATALOG), build(asked_for, empty, CATALOG))
+
+
+def values_of(names: list[str], tables: dict[str, pl.DataFrame]) -> dict[str, tuple[Any, ...]]:
+    """The named features of a shop and of a stranger on a June day, by business."""
+    row = build(asked(["shop", "stranger"], date(2025, 6, 15)), tables, select(names))
+    return {values[0]: values[1:] for values in row.select("business_id", *names).iter_rows()}
+
+
+PENALTY = draw("registration_events", "event | happened_on\n---\npenalty | 2025-06-01")
+BOOK = draw("repayments", "period | balance_fen | state\n---\n2025-04-01 | 5000 | performing")
+COMPLETE = {
+    "registration_events": (PENALTY, ["penalties_24m", "penalty_amount_24m"]),
+    "repayments": (BOOK, ["earlier_loans", "balance_owed"]),
+}
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_in_a_complete_source_no_row_means_that_nothing_happened(name: str) -> None:
+    rows, names = COMPLETE[name]
+    assert TABLES[name].complete
+    told = values_of(names, {name: rows})
+    assert told["shop"] != (0, 0)
+    assert told["stranger"] == (0, 0)
+    assert values_of(names, {name: rows.clear()})["stranger"] == (0, 0)
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_what_is_known_too_late_leaves_a_complete_source_at_nothing(name: str) -> None:
+    rows, names = COMPLETE[name]
+    late = rows.with_columns(pl.lit(date(2025, 6, 16)).alias("known_on"))
+    assert values_of(names, {name: late})["shop"] == (0, 0)
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_a_complete_source_that_was_never_delivered_says_nothing(name: str) -> None:
+    names = COMPLETE[name][1]
+    assert values_of(names, {}) == {"shop": (None, None), "stranger": (None, None)}
+
+
+def test_in_a_complete_source_only_counts_and_sums_are_zero() -> None:
+    names = ["months_since_penalty", "earlier_days_past_due", "paid_share_of_due"]
+    empty = {name: rows.clear() for name, (rows, _) in COMPLETE.items()}
+    assert values_of(names, empty)["shop"] == (None, None, None)
+
+
+def test_in_any_other_source_no_row_means_that_nothing_is_known() -> None:
+    names = ["late_returns_24m", "months_without_invoice_12m", "late_utility_bills_12m"]
+    tables = {
+        "tax_returns": draw("tax_returns", "period\n---\n2025-04-01"),
+        "invoices": draw("invoices", "period\n---\n2025-04-01"),
+        "linked_bills": draw("linked_bills", "period\n---\n2025-04-01"),
+    }
+    told = values_of(names, tables)
+    assert told["shop"] == (0, 0, 0)
+    assert told["stranger"] == (None, None, None)
 
 
 def bucket_of_many(copies: int) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -7,17 +7,27 @@ import pytest
 from features.definition import Feature
 from features.registration import (
     abnormal_listings_24m,
+    address_changes_24m,
     annual_reports_missed_36m,
     business_age_months,
+    capital_reductions_24m,
+    days_since_register_record,
     industry,
     is_listed_abnormal,
     is_operating,
+    judgment_amount_24m,
     judgment_debts_24m,
     legal_form,
+    months_since_abnormal_listing,
     months_since_control_change,
+    months_since_judgment,
+    months_since_penalty,
     penalties_24m,
+    penalty_amount_24m,
     register_changes_24m,
     registered_capital,
+    representative_changes_24m,
+    shareholder_changes_24m,
 )
 from tests.features.spec import Value, spec
 
@@ -33,23 +43,23 @@ REGISTER = """
 """  # noqa: E501
 
 EVENTS = """
-    business_id | event                        | happened_on | known_on
-    ------------+------------------------------+-------------+-----------
-    shop        | penalty                      | 2025-12-31  | 2025-12-31
-    shop        | penalty                      | 2024-01-02  | 2024-02-02
-    shop        | penalty                      | 2024-01-01  | 2024-02-01
-    shop        | penalty                      | 2025-12-20  | 2026-01-02
-    shop        | judgment_debtor              | 2025-06-01  | 2025-08-01
-    shop        | annual_report_missed         | 2025-07-01  | 2025-07-01
-    shop        | annual_report_missed         | 2023-01-01  | 2023-01-01
-    shop        | annual_report_missed         | 2022-12-31  | 2023-01-01
-    mill        | legal_representative_changed | 2021-01-01  | 2021-01-10
-    mill        | shareholder_changed          | 2024-12-31  | 2025-01-10
-    mill        | address_changed              | 2025-05-05  | 2025-05-10
-    mill        | capital_reduced              | 2025-05-05  | 2025-05-10
-    mill        | abnormal_listed              | 2023-01-01  | 2023-01-01
-    mill        | abnormal_listed              | 2025-01-01  | 2025-01-01
-    mill        | abnormal_removed             | 2025-03-01  | 2025-03-01
+    business_id | event                        | happened_on | amount_fen | known_on
+    ------------+------------------------------+-------------+------------+-----------
+    shop        | penalty                      | 2025-12-31  |    100_000 | 2025-12-31
+    shop        | penalty                      | 2024-01-02  |            | 2024-02-02
+    shop        | penalty                      | 2024-01-01  |    500_000 | 2024-02-01
+    shop        | penalty                      | 2025-12-20  |            | 2026-01-02
+    shop        | judgment_debtor              | 2025-06-01  |  7_000_000 | 2025-08-01
+    shop        | annual_report_missed         | 2025-07-01  |            | 2025-07-01
+    shop        | annual_report_missed         | 2023-01-01  |            | 2023-01-01
+    shop        | annual_report_missed         | 2022-12-31  |            | 2023-01-01
+    mill        | legal_representative_changed | 2021-01-01  |            | 2021-01-10
+    mill        | shareholder_changed          | 2024-12-31  |            | 2025-01-10
+    mill        | address_changed              | 2025-05-05  |            | 2025-05-10
+    mill        | capital_reduced              | 2025-05-05  |            | 2025-05-10
+    mill        | abnormal_listed              | 2023-01-01  |            | 2023-01-01
+    mill        | abnormal_listed              | 2025-01-01  |            | 2025-01-01
+    mill        | abnormal_removed             | 2025-03-01  |            | 2025-03-01
 """
 
 
@@ -61,6 +71,7 @@ EVENTS = """
         (legal_form, "household", "company", None),
         (industry, "F52", "C18", None),
         (registered_capital, None, 3_000_000, None),
+        (days_since_register_record, 361, 1, None),
     ],
     ids=lambda value: value.name if isinstance(value, Feature) else "",
 )
@@ -72,23 +83,42 @@ def test_the_state_known_last_is_the_state(
 
 
 @pytest.mark.parametrize(
-    ("feature", "shop", "mill"),
+    ("feature", "shop", "mill", "stranger"),
     [
-        (months_since_control_change, None, 366 * 12 / 365.25),
-        (register_changes_24m, 0, 2),
-        (is_listed_abnormal, 0, 0),
-        (abnormal_listings_24m, 0, 1),
-        (penalties_24m, 2, 0),
-        (judgment_debts_24m, 1, 0),
-        (annual_reports_missed_36m, 2, 0),
+        (months_since_control_change, None, 366 * 12 / 365.25, None),
+        (register_changes_24m, 0, 2, 0),
+        (address_changes_24m, 0, 1, 0),
+        (representative_changes_24m, 0, 0, 0),
+        (shareholder_changes_24m, 0, 1, 0),
+        (capital_reductions_24m, 0, 1, 0),
+        (is_listed_abnormal, 0, 0, 0),
+        (abnormal_listings_24m, 0, 1, 0),
+        (months_since_abnormal_listing, None, 365 * 12 / 365.25, None),
+        (penalties_24m, 2, 0, 0),
+        (penalty_amount_24m, 1_000, 0, 0),
+        (months_since_penalty, 1 * 12 / 365.25, None, None),
+        (judgment_debts_24m, 1, 0, 0),
+        (judgment_amount_24m, 70_000, 0, 0),
+        (months_since_judgment, 214 * 12 / 365.25, None, None),
+        (annual_reports_missed_36m, 2, 0, 0),
     ],
     ids=lambda value: value.name if isinstance(value, Feature) else "",
 )
 def test_events_count_from_the_day_they_happened_once_they_are_known(
-    feature: Feature, shop: Value, mill: Value
+    feature: Feature, shop: Value, mill: Value, stranger: Value
 ) -> None:
-    expected = {"shop": shop, "mill": mill, "stranger": None}
+    expected = {"shop": shop, "mill": mill, "stranger": stranger}
     spec(feature, EVENTS, applied_on=ON, expected=expected)
+
+
+def test_a_change_of_the_legal_representative_counts_for_24_months() -> None:
+    events = """
+        event                        | happened_on
+        -----------------------------+------------
+        legal_representative_changed | 2024-01-02
+        legal_representative_changed | 2024-01-01
+    """
+    spec(representative_changes_24m, events, applied_on=ON, expected={"shop": 1})
 
 
 @pytest.mark.parametrize(

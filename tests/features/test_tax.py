@@ -1,4 +1,4 @@
-"""What returns, grades and invoices tell, as drawn."""
+"""What returns and grades tell, as drawn."""
 
 from datetime import date
 from math import sqrt
@@ -8,30 +8,39 @@ import pytest
 from features.definition import Feature
 from features.tax import (
     amended_returns_24m,
-    customers_monthly_12m,
+    days_since_tax_record,
     declared_months_24m,
     declared_sales_growth_12m,
+    declared_sales_lowest_share_12m,
+    declared_sales_monthly_3m,
     declared_sales_monthly_12m,
+    declared_sales_trend_6m,
     declared_sales_volatility_24m,
     declared_sales_yoy_3m,
-    invoiced_sales_growth_12m,
-    invoiced_sales_monthly_12m,
-    invoiced_sales_volatility_24m,
-    invoiced_sales_yoy_3m,
-    invoices_monthly_12m,
+    declared_sales_yoy_6m,
+    income_tax_share_12m,
     is_assessed_levy,
-    largest_customer_share_12m,
+    is_monthly_filer,
+    late_returns_12m,
     late_returns_24m,
+    late_returns_share_24m,
+    longest_return_delay_24m,
     missing_returns_24m,
     months_since_return,
-    months_without_invoice_12m,
-    purchases_to_sales_12m,
-    red_letter_share_12m,
+    months_since_tax_payment,
+    oldest_arrears_days,
+    past_arrears_24m,
+    returns_in_arrears,
     tax_arrears,
+    tax_grade_change,
     tax_grade_rank,
+    tax_grades_known,
     tax_paid_12m,
-    void_share_12m,
+    tax_paid_share_24m,
+    vat_burden_12m,
+    worst_tax_grade_3y,
     zero_sales_months_12m,
+    zero_sales_months_24m,
 )
 from tests.features.spec import Value, spec
 
@@ -58,23 +67,6 @@ RETURNS = """
     idle        | income | 2025-01-01 |      3 |         0 | 2025-04-15 |   900_000 |      20_000 |       20_000 | actual   | 2025-04-16
 """  # noqa: E501
 
-# Purchases are known to May, sales to April: each series has its own newest month.
-INVOICES = """
-    business_id | direction | period     | invoices | amount_fen | red_letter_fen | voids | counterparties | largest_counterparty_fen
-    ------------+-----------+------------+----------+------------+----------------+-------+----------------+-------------------------
-    shop        | sales     | 2023-04-01 |        9 |  9_000_000 |      9_000_000 |     9 |              9 |                9_000_000
-    shop        | sales     | 2024-03-01 |        9 |    100_000 |         90_000 |     9 |              9 |                   90_000
-    shop        | sales     | 2024-04-01 |        9 |    200_000 |         90_000 |     9 |              9 |                   90_000
-    shop        | sales     | 2024-06-01 |        8 |    600_000 |         30_000 |     1 |              4 |                  300_000
-    shop        | sales     | 2025-03-01 |        0 |          0 |              0 |     0 |              0 |                        0
-    shop        | sales     | 2025-04-01 |        1 |    300_000 |              0 |     2 |              2 |                  240_000
-    shop        | purchases | 2024-05-01 |        1 |  5_000_000 |              0 |     0 |              1 |                5_000_000
-    shop        | purchases | 2025-05-01 |        1 |    450_000 |              0 |     0 |              1 |                  450_000
-    mill        | purchases | 2025-05-01 |        1 |    450_000 |              0 |     0 |              1 |                  450_000
-    idle        | sales     | 2025-03-01 |        0 |          0 |              0 |     0 |              0 |                        0
-    idle        | sales     | 2025-04-01 |        0 |          0 |              0 |     0 |              0 |                        0
-"""  # noqa: E501
-
 
 @pytest.mark.parametrize(
     ("feature", "shop", "mill", "idle"),
@@ -94,6 +86,23 @@ INVOICES = """
         (declared_months_24m, 5, 9, 0),
         (months_since_return, 2, 3, None),
         (is_assessed_levy, 1, 0, 0),
+        (declared_sales_monthly_3m, 1_500, 3_000, None),
+        (declared_sales_yoy_6m, 150_000 / 150_000, None, None),
+        (declared_sales_trend_6m, 150_000 / 600_000, None, None),
+        (declared_sales_lowest_share_12m, 0, 0, None),
+        (zero_sales_months_24m, 1, 3, 0),
+        (late_returns_12m, 1, 0, 0),
+        # one of March and April 2024, March and April 2025, and the income tax
+        (late_returns_share_24m, 1 / 5, 0, 0),
+        (longest_return_delay_24m, 92, 0, 0),
+        (returns_in_arrears, 3, 0, 0),
+        (oldest_arrears_days, 396, 0, 0),
+        (tax_paid_share_24m, 21 / 43, None, 1),
+        (vat_burden_12m, 19 / 900, 0, None),
+        (income_tax_share_12m, 20 / 900, None, 20 / 900),
+        (months_since_tax_payment, 2, None, 3),
+        (days_since_tax_record, 30, 60, 60),
+        (is_monthly_filer, 1, 0, 0),
     ],
     ids=lambda value: value.name if isinstance(value, Feature) else "",
 )
@@ -137,6 +146,34 @@ def test_tax_is_in_arrears_from_the_day_after_it_was_due() -> None:
         spec(tax_arrears, returns, applied_on=date(2025, 6, day), expected={"shop": arrears})
 
 
+def test_the_lowest_month_is_held_against_the_mean_however_long_the_period() -> None:
+    returns = """
+        period     | months | sales_fen
+        -----------+--------+----------
+        2024-10-01 |      3 |   300_000
+        2025-01-01 |      1 |   250_000
+        2025-02-01 |      1 |   250_000
+    """
+    expected = {"shop": 100_000 / 160_000}
+    spec(declared_sales_lowest_share_12m, returns, applied_on=ON, expected=expected)
+
+
+def test_arrears_are_past_once_a_payment_is_known_over_90_days_after_the_due_day() -> None:
+    returns = """
+        period     | due_on     | tax_due_fen | tax_paid_fen | amendment | known_on
+        -----------+------------+-------------+--------------+-----------+-----------
+        2024-10-01 | 2024-11-15 |       9_000 |        4_000 |         0 | 2024-11-16
+        2024-10-01 | 2024-11-15 |       9_000 |        9_000 |         0 | 2025-02-14
+        2024-11-01 | 2024-12-15 |       9_000 |        9_000 |         0 | 2025-03-15
+        2024-12-01 | 2025-01-15 |       9_000 |        9_000 |         1 | 2025-06-10
+        2025-01-01 | 2025-02-15 |       9_000 |        8_999 |         0 | 2025-06-10
+        2025-02-01 | 2025-03-15 |           0 |            0 |         0 | 2025-06-14
+        2025-03-01 | 2025-04-15 |       9_000 |        9_000 |         0 | 2025-04-16
+    """
+    for day, count in [(date(2025, 2, 13), 0), (date(2025, 2, 14), 1), (ON, 1)]:
+        spec(past_arrears_24m, returns, applied_on=day, expected={"shop": count})
+
+
 def test_volatility_is_of_sales_a_month_however_long_the_period() -> None:
     returns = """
         period     | months | sales_fen
@@ -146,48 +183,6 @@ def test_volatility_is_of_sales_a_month_however_long_the_period() -> None:
         2025-02-01 |      1 |   100_000
     """
     spec(declared_sales_volatility_24m, returns, applied_on=ON, expected={"shop": 0})
-
-
-@pytest.mark.parametrize(
-    ("feature", "shop", "mill", "idle"),
-    [
-        (invoiced_sales_monthly_12m, 3_000, None, 0),
-        (invoiced_sales_growth_12m, 300_000 / 150_000, None, None),
-        (invoiced_sales_yoy_3m, 150_000 / 150_000, None, None),
-        (invoiced_sales_volatility_24m, sqrt(212_000 / 4) / 240, None, None),
-        (months_without_invoice_12m, 1, 0, 2),
-        (invoices_monthly_12m, 3, None, 0),
-        (red_letter_share_12m, 30 / 900, None, None),
-        (void_share_12m, 3 / 12, None, None),
-        (customers_monthly_12m, 2, None, 0),
-        (largest_customer_share_12m, 540 / 900, None, None),
-        (purchases_to_sales_12m, 450 / 900, None, None),
-    ],
-    ids=lambda value: value.name if isinstance(value, Feature) else "",
-)
-def test_invoices_count_back_from_the_newest_known_month_of_their_direction(
-    feature: Feature, shop: Value, mill: Value, idle: Value
-) -> None:
-    expected = {"shop": shop, "mill": mill, "idle": idle, "stranger": None}
-    spec(feature, INVOICES, applied_on=ON, expected=expected)
-
-
-def test_volatility_needs_three_months() -> None:
-    invoices = """
-        business_id | period     | amount_fen
-        ------------+------------+-----------
-        two         | 2025-03-01 |    100_000
-        two         | 2025-04-01 |    300_000
-        three       | 2025-02-01 |    200_000
-        three       | 2025-03-01 |    200_000
-        three       | 2025-04-01 |    200_000
-    """
-    spec(
-        invoiced_sales_volatility_24m,
-        invoices,
-        applied_on=ON,
-        expected={"two": None, "three": 0},
-    )
 
 
 def test_the_grade_of_the_newest_year_counts_once_it_is_published() -> None:
@@ -200,5 +195,24 @@ def test_the_grade_of_the_newest_year_counts_once_it_is_published() -> None:
         mill        | 2023 | D     | 2024-04-10
         mill        | 2024 | A     | 2025-06-16
     """
-    expected = {"shop": 4, "mill": 5, "stranger": None}
-    spec(tax_grade_rank, grades, applied_on=ON, expected=expected)
+    for feature, shop, mill in [
+        (tax_grade_rank, 4, 5),
+        (tax_grade_change, 3, None),
+        (worst_tax_grade_3y, 4, 5),
+        (tax_grades_known, 2, 1),
+    ]:
+        expected = {"shop": shop, "mill": mill, "stranger": None}
+        spec(feature, grades, applied_on=ON, expected=expected)
+
+
+def test_the_worst_grade_is_of_the_newest_three() -> None:
+    grades = """
+        year | grade
+        -----+------
+        2021 | D
+        2022 | B
+        2023 | C
+        2024 | A
+    """
+    spec(worst_tax_grade_3y, grades, applied_on=ON, expected={"shop": 4})
+    spec(tax_grade_change, grades, applied_on=ON, expected={"shop": -3})

@@ -1,19 +1,37 @@
 """What the utility's bills tell, as drawn."""
 
 from datetime import date
+from math import sqrt
 
 import pytest
 
 from features.definition import Feature
 from features.utility import (
+    days_since_utility_record,
     electricity_growth_12m,
+    electricity_history_months,
     electricity_lowest_share_12m,
     electricity_meters,
     electricity_monthly_12m,
+    electricity_months_24m,
+    electricity_trend_6m,
+    electricity_volatility_24m,
     electricity_yoy_3m,
+    electricity_yoy_6m,
+    estimated_bills_share_12m,
+    gas_monthly_12m,
+    gas_yoy_6m,
+    idle_electricity_bills_12m,
+    late_utility_bills_3m,
     late_utility_bills_12m,
+    late_utility_share_12m,
+    longest_utility_delay_24m,
     months_since_electricity,
+    utility_arrears,
+    utility_bills_30_days_late_24m,
     utility_days_overdue,
+    water_monthly_12m,
+    water_yoy_6m,
 )
 from tests.features.spec import Value, spec
 
@@ -47,6 +65,21 @@ BILLS = """
         (utility_days_overdue, 58, 0),
         (months_since_electricity, 1, None),
         (electricity_meters, 2, 0),
+        (electricity_yoy_6m, (1450 / 3) / 300, None),
+        (electricity_trend_6m, (1450 / 3) / 150, None),
+        # 450, 400, 600, 150, 300 and 100 kWh
+        (electricity_volatility_24m, sqrt((845_000 - 2_000**2 / 6) / 5) / (2_000 / 6), None),
+        (idle_electricity_bills_12m, 0, 0),
+        (estimated_bills_share_12m, 0, 0),
+        (water_monthly_12m, 10, 10),
+        (gas_monthly_12m, None, None),
+        (late_utility_bills_3m, 2, 0),
+        (late_utility_share_12m, 3 / 5, 0),
+        (longest_utility_delay_24m, 58, 0),
+        (utility_bills_30_days_late_24m, 1, 0),
+        (electricity_months_24m, 5, 0),
+        (electricity_history_months, 24, None),
+        (days_since_utility_record, 12, 58),
     ],
     ids=lambda value: value.name if isinstance(value, Feature) else "",
 )
@@ -82,3 +115,59 @@ def test_a_withdrawn_link_ends_the_bills_it_attributed() -> None:
         spec(electricity_monthly_12m, bills, applied_on=on, expected={"shop": monthly})
         newest = 2 if day == 9 else 3
         spec(months_since_electricity, bills, applied_on=on, expected={"shop": newest})
+
+
+def test_water_and_gas_have_a_year_of_their_own() -> None:
+    bills = """
+        service | period     | quantity
+        --------+------------+---------
+        water   | 2024-01-01 |       40
+        water   | 2024-03-01 |       60
+        water   | 2025-01-01 |       10
+        water   | 2025-03-01 |       30
+        gas     | 2024-04-01 |      200
+        gas     | 2025-04-01 |       50
+    """
+    for feature, value in [
+        (water_monthly_12m, 20),
+        (water_yoy_6m, 20 / 50),
+        (gas_monthly_12m, 50),
+        (gas_yoy_6m, 50 / 200),
+    ]:
+        spec(feature, bills, applied_on=ON, expected={"shop": value})
+
+
+def test_a_bill_under_a_fifth_of_the_mean_is_a_stoppage() -> None:
+    bills = """
+        business_id | period     | quantity
+        ------------+------------+---------
+        shop        | 2025-02-01 |      500
+        shop        | 2025-03-01 |      400
+        shop        | 2025-04-01 |       50
+        mill        | 2025-02-01 |      500
+        mill        | 2025-03-01 |      400
+        mill        | 2025-04-01 |       75
+    """
+    expected = {"shop": 1, "mill": 0}
+    after_bills = date(2025, 5, 31)
+    # 950 / 3 / 5 is 63.3, 975 / 3 / 5 is 65
+    spec(idle_electricity_bills_12m, bills, applied_on=after_bills, expected=expected)
+
+
+def test_estimated_bills_and_open_ones_are_counted_by_number_and_amount() -> None:
+    bills = """
+        period     | estimated | amount_fen | due_on     | paid_on    | known_on
+        -----------+-----------+------------+------------+------------+-----------
+        2025-02-01 | true      |     40_000 | 2025-03-18 | 2025-04-17 | 2025-04-18
+        2025-03-01 | false     |     50_000 | 2025-04-18 |            | 2025-04-03
+        2025-04-01 | false     |     60_000 | 2025-06-14 |            | 2025-05-03
+        2025-05-01 | false     |     70_000 | 2025-06-15 |            | 2025-06-03
+    """
+    for feature, value in [
+        (estimated_bills_share_12m, 1 / 4),
+        (utility_arrears, 500 + 600),
+        # the first was paid on the thirtieth day
+        (utility_bills_30_days_late_24m, 1),
+        (longest_utility_delay_24m, 58),
+    ]:
+        spec(feature, bills, applied_on=ON, expected={"shop": value})

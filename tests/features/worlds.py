@@ -6,6 +6,7 @@ versions in any number, periods that overlap, series with holes, days known in a
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
+from random import Random
 from typing import Any
 
 import polars as pl
@@ -15,6 +16,7 @@ from features import tables as t
 
 BUSINESSES = ("mill", "shop", "stall")
 FIRST, LAST = date(2022, 1, 1), date(2025, 12, 31)
+SETTLED, LATE = date(2023, 6, 1), date(2025, 1, 1)
 Row = dict[str, Any]
 World = dict[str, list[Row]]
 
@@ -74,7 +76,7 @@ def registration_events(draw: st.DrawFn) -> Row:
     return {
         "event": draw(st.sampled_from(t.EVENTS)),
         "happened_on": happened,
-        "amount_fen": None,
+        "amount_fen": draw(st.none() | _fen),
         "known_on": _after(draw, happened),
     }
 
@@ -143,7 +145,7 @@ def linked_bills(draw: st.DrawFn) -> Row:
         "due_on": billed + timedelta(days=15),
         "paid_on": paid,
         "known_on": _after(draw, paid or billed),
-        "service": draw(st.sampled_from(("electricity", "electricity", "water"))),
+        "service": draw(st.sampled_from(("electricity", "electricity", "water", "gas"))),
         "attributed": draw(st.sampled_from((True, True, True, False))),
     }
 
@@ -160,8 +162,8 @@ def repayments(draw: st.DrawFn) -> Row:
         "days_past_due": draw(st.integers(0, worst)),
         "worst_days_past_due": worst,
         "balance_fen": draw(_fen),
-        "due_fen": 0,
-        "paid_fen": 0,
+        "due_fen": draw(_fen),
+        "paid_fen": draw(_small),
         "state": draw(st.sampled_from(t.LOAN_STATES)),
         "known_on": _after(draw, _end(period)),
     }
@@ -189,14 +191,75 @@ def worlds(rows: int = 12) -> st.SearchStrategy[World]:
     )
 
 
+def histories() -> st.SearchStrategy[World]:
+    """Worlds of unbroken months: what growth, trends and year-on-year changes need."""
+    return st.integers(0, 2**32).map(lambda seed: _histories(Random(seed)))
+
+
+def _histories(random: Random) -> World:
+    world: World = {name: [] for name in _TABLES}
+    for business in BUSINESSES:
+        for month in range(random.choice((0, 0, 9, 30)), random.randint(38, 48)):
+            period = date(2022 + month // 12, month % 12 + 1, 1)
+            for name, row in _month(random, period, business):
+                world[name].append({"business_id": business, **row})
+    return world
+
+
+def _month(random: Random, period: date, business: str) -> list[tuple[str, Row]]:
+    """One return, the invoices, the bills and the loan of one month; a few are missing or late."""
+    end = _end(period)
+    due = end + timedelta(days=14)
+    known = due + timedelta(days=random.choice((1, 2, 120)))
+    sales, worst = random.randrange(0, 9) * 100, random.choice((0, 0, 40))
+    row = {"period": period, "known_on": known}
+    declared = {"months": 1, "amendment": 0, "levy": "actual", "due_on": due, "sales_fen": sales}
+    paid = {"tax_due_fen": sales // 5, "tax_paid_fen": sales // random.choice((5, 5, 9))}
+    billed = {"estimated": False, "billed_on": end, "due_on": due, "attributed": True}
+    loan = {"days_past_due": random.randint(0, worst), "worst_days_past_due": worst}
+    tax = random.choice(("vat", "vat", "vat", "income"))
+    bills = [
+        {"meter_id": f"m{service}", "service": service, "quantity": random.randrange(0, 90)}
+        for service in t.SERVICES
+    ]
+    months: list[tuple[str, Row]] = [
+        ("tax_returns", {**row, **declared, **paid, "tax": tax, "filed_on": _near(random, due)}),
+        *(("invoices", {**row, **_totals(random, side)}) for side in ("sales", "purchases")),
+        *(("linked_bills", {**row, **billed, **bill, "amount_fen": sales,
+                            "paid_on": random.choice((None, due, known))}) for bill in bills),
+        ("repayments", {**row, **loan, "application_id": f"{business}-{period.year}",
+                        "balance_fen": sales, "due_fen": sales + 100, "paid_fen": sales,
+                        "state": random.choice(t.LOAN_STATES)}),
+        ("registration_events", {"event": random.choice(t.EVENTS), "happened_on": period,
+                                 "amount_fen": sales, "known_on": known}),
+    ]  # fmt: skip
+    return [one for one in months if random.random() < 0.95]
+
+
+def _near(random: Random, day: date) -> date:
+    return day + timedelta(days=random.choice((-9, -2, 0, 7)))
+
+
+def _totals(random: Random, direction: str) -> Row:
+    amount = random.randrange(0, 9) * 100
+    counts = ("invoices", "red_letters", "voids", "counterparties")
+    return {
+        "direction": direction,
+        "amount_fen": amount,
+        "red_letter_fen": random.randrange(0, 100),
+        "largest_counterparty_fen": amount // random.randint(1, 4),
+        **{name: random.randrange(0, 5) for name in counts},
+    }
+
+
 def _identity(table: t.Table) -> Callable[[Row], tuple[Any, ...]]:
     columns = ("business_id", *table.key, *table.version)
     return lambda row: tuple(row[column] for column in columns)
 
 
 @st.composite
-def _application(draw: st.DrawFn) -> Row:
-    day = draw(st.dates(date(2023, 6, 1), LAST))
+def _application(draw: st.DrawFn, first: date) -> Row:
+    day = draw(st.dates(first, LAST))
     second = draw(st.integers(0, 86_399))
     return {
         "business_id": draw(_business),
@@ -209,9 +272,9 @@ def _application(draw: st.DrawFn) -> Row:
     }
 
 
-def applications(most: int = 6) -> st.SearchStrategy[list[Row]]:
-    """One to ``most`` applications, in no order; a business may apply more than once."""
-    return st.lists(_application(), min_size=1, max_size=most).map(
+def applications(most: int = 6, first: date = SETTLED) -> st.SearchStrategy[list[Row]]:
+    """One to ``most`` applications from the day ``first``; a business may apply more than once."""
+    return st.lists(_application(first), min_size=1, max_size=most).map(
         lambda rows: [{"application_id": f"A{i}", **row} for i, row in enumerate(rows)]
     )
 

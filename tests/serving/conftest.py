@@ -17,7 +17,7 @@ from models.files import content_hash
 from models.gate_record import GateRecord, Limits, public_half, sign
 from pipelines.intake.ingest import ingest
 from serving.app import create_app
-from serving.bundle import publish
+from serving.bundle import SCORER_FILES, publish
 from serving.champion import Champion
 from serving.champions import crown
 from serving.journal import Journal
@@ -93,7 +93,7 @@ def signed_gate(files: Mapping[str, bytes], key: bytes = GATE_KEY, **changes: ob
     """The signed record of a gate that a scorer's files passed."""
     record = GateRecord(
         model="microloan 1",
-        model_hash=content_hash({name: files[name] for name in ("model.txt", "scorer.json")}),
+        model_hash=content_hash({name: files.get(name, b"null") for name in SCORER_FILES}),
         fingerprint=fingerprint(FEATURES),
         champion=None,
         judged_at="2026-01-01T00:00:00Z",

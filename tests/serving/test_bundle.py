@@ -242,7 +242,9 @@ def test_what_would_not_serve_is_not_published(scorer: Scorer, published: Path) 
 
 
 def test_a_policy_whose_worked_case_fails_is_not_published(scorer: Scorer, tmp_path: Path) -> None:
-    wrong = POLICY.read_bytes().replace(b"grade: A, limit: 600000}", b"grade: A, limit: 610000}", 1)
+    expected, other = b"grade: A, limit: 300000,", b"grade: A, limit: 310000,"
+    wrong = POLICY.read_bytes().replace(expected, other, 1)
+    assert wrong != POLICY.read_bytes()
     with pytest.raises(BadPolicy, match="A sound retailer"):
         publish(
             tmp_path,

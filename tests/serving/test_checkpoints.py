@@ -253,14 +253,17 @@ def test_an_erased_decision_is_gone_from_every_file_and_the_journal_is_whole(
     made = [
         journal.append(entry(number, record=PERSONAL)).result(timeout=30) for number in range(3)
     ]
-    ((wrapped,),) = journal.rows("SELECT wrapped FROM seal WHERE owner = 'dec_1'")
+    ((wrapped,),) = journal.rows("SELECT wrapped FROM seal WHERE owner = 2")
     journal.append(erasure(made[1])).result(timeout=30)
-    erased, other = journal.by_id("dec_1"), journal.by_id("dec_2")
+    erased, other = (
+        journal.by_decision(made[1].decision_id),
+        journal.by_decision(made[2].decision_id),
+    )
     assert erased is not None
     assert other is not None
     assert (erased.is_erased, erased.record, erased.response) == (True, b"", b"")
     assert (erased.leaf, other.record) == (made[1].leaf, PERSONAL)
-    told = journal.by_id("era_dec_1")
+    told = journal.follow_up(f"era_{made[1].decision_id}")
     assert told is not None
     assert told.record == b"by whom"
     written = [each.read_bytes() for each in tmp_path.iterdir()]

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.reasons import REASONS
-from models import Scorer
 from serving.adverse import AdverseReason
 from serving.bundle import Bundle
 from serving.champion import Champion
@@ -127,17 +126,13 @@ def test_an_approval_tells_only_why_less_is_lent_than_was_asked_for(bundle: Bund
     assert all(d.reasons for d in decisions if d.outcome != "approve")
 
 
-class Doubtful:
-    """A scorer that tells how far off its log-odds may be."""
+class Unsure:
+    """Log-odds that may be so far off, whatever the row."""
 
-    def __init__(self, scorer: Scorer, doubt: float) -> None:
-        self._scorer = scorer
+    def __init__(self, doubt: float) -> None:
         self._doubt = doubt
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._scorer, name)
-
-    def doubt_row(self, _row: Any) -> float:
+    def row(self, _encoded: Any) -> float:
         return self._doubt
 
 
@@ -145,7 +140,7 @@ class Doubtful:
 def test_a_doubtful_probability_is_told_as_an_interval_and_referred(
     bundle: Bundle, doubt: float, fires: bool
 ) -> None:
-    doubtful = replace(bundle, scorer=Doubtful(bundle.scorer, doubt))  # type: ignore[arg-type]
+    doubtful = replace(bundle, doubt=Unsure(doubt))  # type: ignore[arg-type]
     decision = decided(doubtful, ROWS[0])
     told = json.loads(answer(decision))
     low, high = told["probability_between"]

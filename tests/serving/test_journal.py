@@ -14,7 +14,7 @@ import pytest
 
 from serving import database
 from serving.database import BadJournal, open_durable, require_durable
-from serving.entries import Entry, Stored, entries, verify
+from serving.entries import Entry, Stored, decision_id_of, entries, verify
 from serving.journal import (
     AlreadyDecided,
     Journal,
@@ -27,8 +27,6 @@ from serving.journal import (
 def entry(number: int, **changes: object) -> Entry:
     fields: dict[str, object] = {
         "kind": "decision",
-        "entry_id": f"dec_{number}",
-        "decision_id": f"dec_{number}",
         "application_id": f"A-{number}",
         "revision": 0,
         "organisation": "bank",
@@ -37,7 +35,9 @@ def entry(number: int, **changes: object) -> Entry:
         "record": b'{"number": %d}' % number,
         "response": b'{"outcome": "refer"}',
     }
-    return Entry(**(fields | changes))  # type: ignore[arg-type]
+    fields |= changes
+    named = decision_id_of("bank", str(fields["application_id"]), int(str(fields["revision"])))
+    return Entry(entry_id=named, decision_id=named, **fields)  # type: ignore[arg-type]
 
 
 STRANGER = """
@@ -80,7 +80,7 @@ def test_an_answered_entry_is_found_by_key_application_and_decision(journal: Jou
     stored = wait(journal.append(entry(1)))
     assert journal.by_key(b"key 1") == stored
     assert journal.by_application("A-1", 0) == stored
-    assert journal.by_decision("dec_1") == stored
+    assert journal.by_decision(stored.decision_id) == stored
     assert journal.by_decision("dec_2") is None
 
 
