@@ -80,6 +80,7 @@ def _decide(
             dates,
             row["applied_at"],
             f"batch-{row['application_id']}",
+            propose=False,
         )
 
 

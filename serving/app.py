@@ -21,6 +21,7 @@ from serving.caller import Caller
 from serving.docs_page import CONTENT_POLICY, docs_page, problem_page
 from serving.entries import OF_DECISION
 from serving.envelope import Envelope, read_body
+from serving.erasure import ErasureRequest, erase
 from serving.history import told
 from serving.keys import SCOPES, Key, Keys
 from serving.keys import Scope as Right
@@ -31,7 +32,7 @@ from serving.outcomes import OutcomeRequest, report
 from serving.overrides import ApprovalRequest, OverrideRequest, Overrides
 from serving.problems import KINDS, FieldError, Problem
 from serving.receipts import checkpoint, receipt
-from serving.schemas import AnsweredPolicy, ModelResponse, answered_model, read_request
+from serving.schemas import AnsweredPolicy, ModelResponse, answered_model, read_quote, read_request
 from serving.search import Search, find
 from serving.service import Answer, DecisionService
 
@@ -43,10 +44,12 @@ LARGEST_BODY = 64 * 1024
 REFRESH_SECONDS = 1.0
 CHECKPOINT_SECONDS = 60.0
 SECOND_PERSON_ABOVE = 300_000  # yuan asked for
+RETENTION_YEARS = 5
 OPEN: Rights = None
 MAY_DECIDE: Rights = ("officer", "supervisor")
 MAY_APPROVE: Rights = ("supervisor",)
 MAY_READ: Rights = ("officer", "supervisor", "auditor")
+MAY_ERASE: Rights = ("operator",)
 MAY_WATCH: Rights = ("operator", "auditor")
 _KEY = re.compile(r'"?([!#-~]{16,128})"?')
 
@@ -58,11 +61,15 @@ def create_app(
     clock: Callable[[], datetime],
     request_id: Callable[[], str],
     second_person_above: int = SECOND_PERSON_ABOVE,
+    retention_years: int = RETENTION_YEARS,
 ) -> ASGIApp:
-    """The service as an ASGI application; above an amount (yuan) two people override."""
+    """The service as an ASGI application.
+
+    Above an amount (yuan) two people override; before so many years nothing is erased.
+    """
     metrics = Metrics(service.journal, lambda: service.is_ready)
     overrides = Overrides(service.recorder, second_person_above)
-    handle = _Handlers(service, overrides, metrics, clock)
+    handle = _Handlers(service, overrides, metrics, clock, retention_years)
 
     def route(method: str, path: str, scopes: Rights, handler: Handler) -> Route:
         return Route(path, Guarded(keys, clock, scopes, handler, metrics, path), methods=[method])
@@ -71,11 +78,13 @@ def create_app(
     routes = [
         route("POST", "/v1/decisions", MAY_DECIDE, handle.decide),
         route("GET", "/v1/decisions", MAY_READ, handle.search),
+        route("POST", "/v1/quotes", MAY_DECIDE, handle.quote),
         route("GET", decision, MAY_READ, handle.read),
         route("GET", f"{decision}/receipt", MAY_READ, handle.receipt),
         route("POST", f"{decision}/overrides", MAY_DECIDE, handle.override),
         route("POST", f"{override}/approvals", MAY_APPROVE, handle.approve),
         route("POST", "/v1/outcomes", MAY_DECIDE, handle.outcome),
+        route("POST", "/v1/erasures", MAY_ERASE, handle.erase),
         route("GET", "/v1/businesses/{business_id}", MAY_READ, handle.business),
         route("GET", "/v1/journal/checkpoint", MAY_WATCH, handle.checkpoint),
         route("GET", "/v1/model", SCOPES, handle.model),
@@ -144,8 +153,10 @@ class _Handlers:
         overrides: Overrides,
         metrics: Metrics,
         clock: Callable[[], datetime],
+        retention_years: int,
     ) -> None:
         self._service = service
+        self._retention_years = retention_years
         self._overrides = overrides
         self._metrics = metrics
         self._clock = clock
@@ -159,6 +170,11 @@ class _Handlers:
         asked = read_request(body, now)
         answer = await self._service.decide(asked, idempotency_key, _caller(key), now)
         return self._answered(answer)
+
+    async def quote(self, request: Request, key: Key) -> Response:
+        body = await _body(request)
+        now = self._clock()
+        return _json(await self._service.quote(read_quote(body, now), _caller(key), now))
 
     async def override(self, request: Request, key: Key) -> Response:
         idempotency_key = _idempotency_key(request)
@@ -187,6 +203,21 @@ class _Handlers:
         decision = self._service.read(asked.decision_id, _caller(key))
         answer = await report(
             self._service.recorder, decision, asked, idempotency_key, _caller(key), now
+        )
+        return self._answered(answer)
+
+    async def erase(self, request: Request, key: Key) -> Response:
+        idempotency_key = _idempotency_key(request)
+        asked = read_json(await _body(request), ErasureRequest)
+        decision = self._service.find(asked.decision_id, _caller(key))
+        answer = await erase(
+            self._service.recorder,
+            decision,
+            asked,
+            idempotency_key,
+            _caller(key),
+            self._clock(),
+            self._retention_years,
         )
         return self._answered(answer)
 

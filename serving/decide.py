@@ -109,6 +109,7 @@ def decide(
     decision_id: str,
     doubt: RowDoubt | None = None,
     changed_trials: int = 0,
+    propose: bool = True,
 ) -> Decision:
     """Score an application and decide it under the policy; nothing else is looked at.
 
@@ -127,6 +128,7 @@ def decide(
         decision_id: name of the decision.
         doubt: tells how unsure the scorer is of a row.
         changed_trials: how often the application was changed and tried again before.
+        propose: look for ways to yes, which takes most of the time of whoever is not approved.
     """
     scored, asked = score_row(scorer, doubt, row), application.asked
     ages = _ages(sources, application.applied_on)
@@ -135,8 +137,9 @@ def decide(
     spoken: list[Spoken] = []  # an approval tells only why less is lent than was asked for
     ways: tuple[Way, ...] = ()
     if verdict.outcome != "approve":
-        score = partial(score_row, scorer, doubt)
         spoken = _spoken(features, scorer.names_, scored.contributions, neutral)
+    if verdict.outcome != "approve" and propose:
+        score = partial(score_row, scorer, doubt)
         ways = ways_to_yes(policy, evidence, application.purpose, asked, verdict, score)
     return Decision(
         decision_id=decision_id,

@@ -20,7 +20,7 @@ import msgspec
 from serving.database import BadJournal, open_reader, said
 from serving.merkle import LEAF, Subtree, Subtrees, grow, peaks_of, root_of
 from serving.seals import SCHEMA as SEALS
-from serving.seals import Random, Seals, Secret
+from serving.seals import Random, Seal, Seals, Secret
 
 FORMAT = 2
 Peaks = tuple[bytes, ...]
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS journal (identity TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS entry (
     sequence INTEGER PRIMARY KEY,
     kind TEXT NOT NULL,
-    entry_id TEXT NOT NULL UNIQUE,
+    entry_id TEXT NOT NULL,
     decision_id TEXT NOT NULL,
     application_id TEXT NOT NULL,
     revision INTEGER NOT NULL,
@@ -43,9 +43,9 @@ CREATE TABLE IF NOT EXISTS entry (
     fingerprint BLOB NOT NULL,
     record BLOB NOT NULL,
     response BLOB NOT NULL,
-    UNIQUE (organisation, application_id, kind, revision)
+    UNIQUE (decision_id, kind, revision)
 ) STRICT;
-CREATE INDEX IF NOT EXISTS of_decision ON entry (decision_id);
+CREATE UNIQUE INDEX IF NOT EXISTS followed ON entry (entry_id) WHERE kind <> 'decision';
 CREATE INDEX IF NOT EXISTS of_business ON entry (business, kind, at);
 CREATE INDEX IF NOT EXISTS searched ON entry (organisation, kind, sequence, branch, outcome, at);
 CREATE TABLE IF NOT EXISTS subtree (level INTEGER, number INTEGER, hash BLOB NOT NULL,
@@ -61,9 +61,10 @@ NAME_ONCE = "INSERT INTO journal SELECT ? WHERE NOT EXISTS (SELECT 1 FROM journa
 INSERT = "INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 INSERT_SUBTREE = "INSERT INTO subtree VALUES (?, ?, ?)"
 BY_KEY = "SELECT * FROM entry WHERE key_hash = ?"
-BY_PLACE = """SELECT * FROM entry
-WHERE organisation = ? AND application_id = ? AND kind = ? AND revision = ?"""
-BY_ID = "SELECT * FROM entry WHERE entry_id = ?"
+BY_PLACE = "SELECT * FROM entry WHERE decision_id = ? AND kind = ? AND revision = ?"
+DECISION = "SELECT * FROM entry WHERE decision_id = ? AND kind = 'decision'"
+FOLLOW_UP = "SELECT * FROM entry WHERE entry_id = ? AND kind <> 'decision'"
+OWNER = "SELECT sequence FROM entry WHERE decision_id = ? AND kind = 'decision'"
 OF_DECISION = "SELECT * FROM entry WHERE decision_id = ? ORDER BY sequence"
 IN_ORDER = "SELECT * FROM entry ORDER BY sequence"
 DECISIONS = "SELECT * FROM entry WHERE kind = 'decision' ORDER BY sequence"
@@ -79,9 +80,10 @@ Kind = Literal["decision", "override", "approval", "outcome", "erasure"]
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """What is recorded; ``record`` holds all that a replay needs.
 
-    Of each kind there is one entry for an application's ``revision``; for what happens to a
-    decision later the revision counts. ``business`` and ``terms`` are keyed hashes of who asked and
-    of what was asked for; ``at`` is ISO 8601 in UTC.
+    A decision's name stands for its application and revision; of what happens to it later the
+    ``revision`` counts, so that there is one entry of each kind, decision and revision.
+    ``business`` and ``terms`` are keyed hashes of who asked and of what was asked for; ``at`` is
+    ISO 8601 in UTC.
     """
 
     kind: Kind
@@ -101,9 +103,9 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     response: bytes
 
     @property
-    def sealed_by(self) -> str:
-        """Whose key seals the content: the decision's, but an erasure outlives what it erased."""
-        return self.entry_id if self.kind == "erasure" else self.decision_id
+    def has_own_seal(self) -> bool:
+        """Whether it has a key of its own: a decision, and an erasure, which outlives it."""
+        return self.kind in ("decision", "erasure")
 
 
 class Stored(Entry, frozen=True, kw_only=True):
@@ -123,6 +125,12 @@ class Whole(NamedTuple):
 
 
 _FIELDS = Entry.__struct_fields__
+
+
+def decision_id_of(organisation: str, application_id: str, revision: int) -> str:
+    """Name of the one effective decision of an application's revision."""
+    named = f"{organisation}|{application_id}|{revision}"
+    return f"dec_{hashlib.sha256(named.encode()).hexdigest()[:24]}"
 
 
 def moment(at: datetime) -> str:
@@ -153,7 +161,8 @@ class Opened:
         """The entries a statement selects; an erased one comes with empty content."""
         for sequence, *fields in self.connection.execute(statement, values):
             stored = place(_entry(fields), sequence, self.identity)
-            content = self.seals.open(stored.sealed_by, stored.record, stored.response)
+            owner = self.owner(stored, sequence)
+            content = self.seals.open(owner, stored.record, stored.response)
             record, response = content or (b"", b"")
             yield msgspec.structs.replace(
                 stored, record=record, response=response, is_erased=content is None
@@ -165,8 +174,12 @@ class Opened:
         return found[0] if found else None
 
     def insert(self, entry: Entry, sequence: int, peaks: Peaks) -> tuple[Stored, Peaks]:
-        """Put ``entry`` at its place: as it can be answered, and the peaks of the tree with it."""
-        record, response = self.seals.seal(entry.sealed_by, entry.record, entry.response)
+        """Put ``entry`` at its place: as it can be answered, and the peaks of the tree with it.
+
+        Raises ``LookupError`` if its decision was erased.
+        """
+        seal = self._seal(entry, sequence)
+        record, response = seal(entry.record), seal(entry.response)
         sealed = msgspec.structs.replace(entry, record=record, response=response)
         stored = place(sealed, sequence, self.identity)
         self.connection.execute(INSERT, row(stored))
@@ -174,6 +187,22 @@ class Opened:
         self.connection.executemany(INSERT_SUBTREE, made)
         opened = msgspec.structs.replace(stored, record=entry.record, response=entry.response)
         return opened, peaks
+
+    def owner(self, entry: Entry, sequence: int) -> int:
+        """The entry whose key seals the content: that of the decision."""
+        return sequence if entry.has_own_seal else self.decision(entry)
+
+    def decision(self, entry: Entry) -> int:
+        """Sequence of the decision that an entry is about."""
+        found: Any = self.connection.execute(OWNER, (entry.decision_id,)).get
+        return int(found)
+
+    def _seal(self, entry: Entry, sequence: int) -> Seal:
+        owner = self.owner(entry, sequence)
+        seal = self.seals.new(owner) if entry.has_own_seal else self.seals.of(owner)
+        if seal is None:
+            raise LookupError(entry.decision_id)
+        return seal
 
 
 def entries(path: Path, statement: str = IN_ORDER, *values: Any) -> Iterator[Stored]:
@@ -184,7 +213,8 @@ def entries(path: Path, statement: str = IN_ORDER, *values: Any) -> Iterator[Sto
 
 def entry(path: Path, entry_id: str) -> Stored | None:
     """One entry of a journal that is opened read-only."""
-    found = list(entries(path, BY_ID, entry_id))
+    statement = DECISION if entry_id.startswith("dec_") else FOLLOW_UP
+    found = list(entries(path, statement, entry_id))
     return found[0] if found else None
 
 

@@ -4,6 +4,7 @@ An answer leaves only after its entry survived an fsync. Errors say what is know
 
     NotRecorded            nothing was written; the same request may be tried again
     ├── QueueFull          too many entries are waiting
+    ├── Erased             the decision it is about was erased
     └── JournalUnavailable the database is locked, full, read-only, or failed earlier
     OutcomeUnknown         a commit failed: the entry may or may not be there after a restart
     AlreadyDecided         the key or the application has an entry; carries it
@@ -27,9 +28,10 @@ import apsw
 from serving import checkpoints
 from serving.database import BadJournal, hold, open_durable, open_reader, said
 from serving.entries import (
-    BY_ID,
     BY_KEY,
     BY_PLACE,
+    DECISION,
+    FOLLOW_UP,
     NAME_ONCE,
     SCHEMA,
     Entry,
@@ -38,6 +40,7 @@ from serving.entries import (
     Peaks,
     Stored,
     Whole,
+    decision_id_of,
     demand_format,
     size_of,
     subtrees_of,
@@ -61,6 +64,10 @@ class JournalUnavailable(NotRecorded):
     """The database refused the entry."""
 
 
+class Erased(NotRecorded):
+    """The decision was erased; nothing is recorded of it any more."""
+
+
 class OutcomeUnknown(Exception):
     """The commit failed; only a reopened journal can tell whether the entry is there."""
 
@@ -78,7 +85,7 @@ class _Waiting(NamedTuple):
     future: "Future[Stored]"
 
 
-_Result = Stored | AlreadyDecided
+_Result = Stored | AlreadyDecided | Erased
 
 
 class Journal:
@@ -155,22 +162,19 @@ class Journal:
         self, application_id: str, revision: int, organisation: str = "bank"
     ) -> Stored | None:
         """The effective decision of an application's revision, if any."""
-        return self.at(organisation, application_id, "decision", revision)
+        return self.by_decision(decision_id_of(organisation, application_id, revision))
 
-    def at(
-        self, organisation: str, application_id: str, kind: Kind, revision: int
-    ) -> Stored | None:
-        """The one entry of a kind for an application's revision, if any."""
-        return self._find(BY_PLACE, organisation, application_id, kind, revision)
+    def at(self, decision_id: str, kind: Kind, revision: int) -> Stored | None:
+        """The one entry of a kind for a decision and a revision, if any."""
+        return self._find(BY_PLACE, decision_id, kind, revision)
 
     def by_decision(self, decision_id: str) -> Stored | None:
         """The entry of a decision, if any."""
-        stored = self.by_id(decision_id)
-        return stored if stored and stored.kind == "decision" else None
+        return self._find(DECISION, decision_id)
 
-    def by_id(self, entry_id: str) -> Stored | None:
-        """The entry of that name, if any."""
-        return self._find(BY_ID, entry_id)
+    def follow_up(self, entry_id: str) -> Stored | None:
+        """The entry of what happened to a decision, if any."""
+        return self._find(FOLLOW_UP, entry_id)
 
     def select(self, statement: str, *values: Any) -> list[Stored]:
         """The entries a statement selects, opened."""
@@ -278,14 +282,17 @@ class Journal:
                 self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def _insert(self, entry: Entry) -> _Result:
-        place = entry.organisation, entry.application_id, entry.kind, entry.revision
         existing = self._written.find(BY_KEY, entry.key_hash)
+        place = entry.decision_id, entry.kind, entry.revision
         if existing := existing or self._written.find(BY_PLACE, *place):
             return AlreadyDecided(existing)
-        stored, self._peaks = self._written.insert(entry, self._size + 1, self._peaks)
+        try:
+            stored, self._peaks = self._written.insert(entry, self._size + 1, self._peaks)
+        except LookupError:
+            return Erased(entry.decision_id)
         self._size = stored.sequence
         if entry.kind == "erasure":
-            self._written.seals.destroy(entry.decision_id)
+            self._written.seals.destroy(self._written.decision(entry))
         return stored
 
     def _roll_back(self) -> None:

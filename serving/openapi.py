@@ -5,13 +5,21 @@ from typing import Any
 
 import msgspec
 
+from serving.erasure import Erasure, ErasureRequest
 from serving.history import Since
 from serving.known import KnownBusiness
 from serving.outcomes import LoanOutcome, OutcomeRequest
 from serving.overrides import ApprovalRequest, DecisionOverride, OverrideRequest
 from serving.problems import KINDS, ProblemDocument
 from serving.receipts import Receipt
-from serving.schemas import API_VERSION, DecisionRequest, DecisionResponse, ModelResponse
+from serving.schemas import (
+    API_VERSION,
+    DecisionRequest,
+    DecisionResponse,
+    ModelResponse,
+    QuoteRequest,
+    QuoteResponse,
+)
 from serving.search import Page, Search
 
 EXAMPLE = {
@@ -20,6 +28,14 @@ EXAMPLE = {
     "amount": 300000,
     "term_months": 12,
     "purpose": "stock",
+}
+QUOTE_EXAMPLE = {
+    "business_id": "91330502MA00012379",
+    "amount": 200000,
+    "term_months": 12,
+    "purpose": "stock",
+    "guaranteed": True,
+    "actions": ["pay_tax_arrears"],
 }
 OVERRIDE_EXAMPLE = {
     "outcome": "approve",
@@ -34,11 +50,17 @@ OUTCOME_EXAMPLE = {
     "days_past_due": 0,
     "balance": 240000,
 }
+ERASURE_EXAMPLE = {
+    "decision_id": "dec_1f0c2a9be4d35c7a8e6f0b12",
+    "text": "Request of the business of 3 March, seven years after repayment.",
+}
 TYPES = (
     ApprovalRequest,
     DecisionOverride,
     DecisionRequest,
     DecisionResponse,
+    Erasure,
+    ErasureRequest,
     KnownBusiness,
     LoanOutcome,
     ModelResponse,
@@ -46,10 +68,13 @@ TYPES = (
     OverrideRequest,
     Page,
     ProblemDocument,
+    QuoteRequest,
+    QuoteResponse,
     Receipt,
     Since,
 )
 _RECORDED = (400, 401, 403, 408, 409, 410, 413, 415, 422, 431, 500, 503)
+_QUOTED = (400, 401, 403, 408, 413, 415, 422, 431, 500, 503)
 _READ = (401, 403, 404, 410, 431, 500)
 _TOLD = (401, 403, 431, 500)
 
@@ -71,11 +96,13 @@ def openapi() -> dict[str, Any]:
         },
         "paths": {
             "/v1/decisions": {"post": _decide(), "get": _search()},
+            "/v1/quotes": {"post": _quote()},
             "/v1/decisions/{decision_id}": {"get": _read()},
             "/v1/decisions/{decision_id}/receipt": {"get": _receipt()},
             "/v1/decisions/{decision_id}/overrides": {"post": _override()},
             "/v1/overrides/{override_id}/approvals": {"post": _approve()},
             "/v1/outcomes": {"post": _report()},
+            "/v1/erasures": {"post": _erase()},
             "/v1/businesses/{business_id}": {"get": _business()},
             "/v1/journal/checkpoint": {"get": _checkpoint()},
             "/v1/model": {"get": _model()},
@@ -106,6 +133,19 @@ def _decide() -> dict[str, Any]:
             "200": {"description": "Decided before, under another key", **answered},
             **_problems(_RECORDED),
         },
+    )
+
+
+def _quote() -> dict[str, Any]:
+    made = {"description": "What would be decided", **_content("QuoteResponse")}
+    return _post(
+        "quote",
+        "Ask what would be decided, without recording anything",
+        "For another amount, term, repayment or guarantee, or with actions of the policy done.",
+        "QuoteRequest",
+        QUOTE_EXAMPLE,
+        {"200": made, **_problems(_QUOTED)},
+        is_recorded=False,
     )
 
 
@@ -144,6 +184,18 @@ def _report() -> dict[str, Any]:
         "OutcomeRequest",
         OUTCOME_EXAMPLE,
         {"201": made, **_problems((*_RECORDED, 404))},
+    )
+
+
+def _erase() -> dict[str, Any]:
+    made = {"description": "Erased", **_content("Erasure")}
+    return _post(
+        "erase_decision",
+        "Erase the content of a decision",
+        "Once it need not be kept any more. That it was made, and when, stays proved.",
+        "ErasureRequest",
+        ERASURE_EXAMPLE,
+        {"201": made, "200": made, **_problems((*_RECORDED, 404))},
     )
 
 
@@ -230,6 +282,7 @@ def _post(
     example: dict[str, Any],
     responses: dict[str, Any],
     *parameters: dict[str, Any],
+    is_recorded: bool = True,
 ) -> dict[str, Any]:
     key = {
         "name": "Idempotency-Key",
@@ -245,7 +298,7 @@ def _post(
         "summary": summary,
         "description": description,
         "security": [{"key": []}],
-        "parameters": [key, *parameters],
+        "parameters": [*([key] if is_recorded else []), *parameters],
         "requestBody": {"required": True, "content": content},
         "responses": responses,
     }

@@ -101,7 +101,7 @@ class Overrides:
         self, override_id: str, request: ApprovalRequest, key: str, caller: Caller, now: datetime
     ) -> Answer:
         """Approve or refuse an override as the second person. Raises ``Problem``."""
-        override = self._recorder.journal.by_id(override_id)
+        override = self._recorder.journal.follow_up(override_id)
         if override is None or override.kind != "override" or not caller.may_see(override):
             raise Problem("not-found")
         content = override_id.encode() + b"\n" + _canonical(request)

@@ -76,6 +76,11 @@ KINDS = {
         "The override awaits no approval",
         "It was in force from the start, or was approved or refused already.",
     ),
+    "retention-period": Kind(
+        409,
+        "The decision must still be kept",
+        "A law or the bank's rule keeps it for some years from the day of the decision.",
+    ),
     "erased": Kind(
         410,
         "The content was erased",

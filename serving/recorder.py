@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ from serving.caller import Caller
 from serving.entries import Entry, Kind, Stored
 from serving.journal import (
     AlreadyDecided,
+    Erased,
     Journal,
     JournalUnavailable,
     OutcomeUnknown,
@@ -21,14 +22,15 @@ from serving.journal import (
 )
 from serving.problems import Problem
 
+T = TypeVar("T")
+
 _log = logging.getLogger("microloan.serving")
 
 
 class Place(NamedTuple):
     """What there is one entry of."""
 
-    organisation: str
-    application_id: str
+    decision_id: str
     kind: Kind
     revision: int
 
@@ -105,10 +107,7 @@ class Recorder:
         """
         if answer := await self._earlier(asked, caller):
             return answer
-        if self.is_draining:
-            raise Problem("draining")
-        if self._running >= self._limits.waiting:
-            raise Problem("overloaded")
+        self._demand_room()
         finished = asyncio.get_running_loop().create_future()
         self._running += 1
         self._held.update(dict.fromkeys(asked.locks, finished))
@@ -123,11 +122,26 @@ class Recorder:
             finished.set_result(None)
         return Answer(stored, 201, is_replayed=False)
 
+    async def unrecorded(self, work: Callable[[], T]) -> T:
+        """What ``work`` returns, run in a worker within the same bounds. Raises ``Problem``."""
+        self._demand_room()
+        self._running += 1
+        try:
+            return await self._in_worker(work)
+        finally:
+            self._running -= 1
+
     def close(self) -> None:
         """Finish what runs, and close the journal."""
         self.is_draining = True
         self._workers.shutdown()
         self.journal.close()
+
+    def _demand_room(self) -> None:
+        if self.is_draining:
+            raise Problem("draining")
+        if self._running >= self._limits.waiting:
+            raise Problem("overloaded")
 
     async def _earlier(self, asked: Asked, caller: Caller) -> Answer | None:
         """What was recorded under this key or at this place; waits briefly if it is being."""
@@ -147,6 +161,8 @@ class Recorder:
             return await asyncio.wrap_future(self.journal.append(entry))
         except QueueFull:
             raise Problem("overloaded") from None
+        except Erased:
+            raise Problem("erased") from None
         except JournalUnavailable as error:
             _log.error("journal unavailable: %s", error)
             raise Problem("log-unavailable") from None
@@ -154,11 +170,11 @@ class Recorder:
             _log.critical("a commit failed, the service stops: %s", error)
             raise Problem("outcome-unknown") from None
 
-    def _in_worker(self, make: Callable[[], Entry]) -> Awaitable[Entry]:
+    def _in_worker(self, make: Callable[[], T]) -> Awaitable[T]:
         """Run ``make`` in a thread, unless it had to wait beyond the deadline."""
         until = self._monotonic() + self._limits.deadline_s
 
-        def run() -> Entry:
+        def run() -> T:
             if self._monotonic() > until:
                 raise Problem("overloaded")
             return make()

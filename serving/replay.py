@@ -39,6 +39,8 @@ def decide_with(
     decided_at: datetime,
     decision_id: str,
     changed_trials: int = 0,
+    *,
+    propose: bool = True,
 ) -> Decision:
     """``decide`` with the scorer, the policy and the names of ``bundle``."""
     return decide(
@@ -55,6 +57,7 @@ def decide_with(
         decision_id=decision_id,
         doubt=bundle.doubt,
         changed_trials=changed_trials,
+        propose=propose,
     )
 
 

@@ -23,8 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from serving.database import BadJournal, sync_folder
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS seal (owner TEXT PRIMARY KEY, wrapped BLOB NOT NULL)
-STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seal (owner INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
 """
 LENGTH = 32
 NONCE = 12
@@ -36,7 +35,7 @@ class Secret:
     """The secret of one journal, and what is derived from it."""
 
     def __init__(self, content: bytes) -> None:
-        self.master = AESGCM(_derive(content, b"microloan journal master key"))
+        self.master = _derive(content, b"microloan journal master key")
         self.signer = Ed25519PrivateKey.from_private_bytes(
             _derive(content, b"microloan journal signing key")
         )
@@ -70,8 +69,26 @@ class Secret:
         return cls(content)
 
 
+class Seal:
+    """The key of one owner."""
+
+    def __init__(self, key: bytes, owner: int, random: Random) -> None:
+        self._key = AESGCM(key)
+        self._owner = owner.to_bytes(8, "big")
+        self._random = random
+
+    def __call__(self, content: bytes) -> bytes:
+        """``content`` sealed."""
+        nonce = self._random(NONCE)
+        return nonce + self._key.encrypt(nonce, content, self._owner)
+
+    def open(self, sealed: bytes) -> bytes:
+        """What was sealed. Raises ``InvalidTag``."""
+        return self._key.decrypt(sealed[:NONCE], sealed[NONCE:], self._owner)
+
+
 class Seals:
-    """Seals and opens what belongs to an owner (a decision), with the keys a connection finds."""
+    """The keys of decisions, by the sequence of their entry, as a connection finds them."""
 
     def __init__(
         self, connection: apsw.Connection, secret: Secret, random: Random = secrets.token_bytes
@@ -80,50 +97,39 @@ class Seals:
         self._master = secret.master
         self._random = random
 
-    def seal(self, owner: str, *contents: bytes) -> tuple[bytes, ...]:
-        """``contents`` sealed with the owner's key, made in this transaction if it has none."""
-        key = self._key(owner) or self._new_key(owner)
-        return tuple(self._encrypt(key, content, owner) for content in contents)
+    def new(self, owner: int) -> Seal:
+        """A key for a new owner, kept wrapped in this transaction."""
+        key = self._random(LENGTH)
+        wrapped = Seal(self._master, owner, self._random)(key)
+        self._connection.execute("INSERT INTO seal VALUES (?, ?)", (owner, wrapped))
+        return Seal(key, owner, self._random)
 
-    def open(self, owner: str, *sealed: bytes) -> tuple[bytes, ...] | None:
-        """What was sealed; None if its owner was erased. Raises ``BadJournal``."""
-        if (key := self._key(owner)) is None:
+    def of(self, owner: int) -> Seal | None:
+        """The key of an owner; None if it was erased. Raises ``BadJournal``."""
+        statement = "SELECT wrapped FROM seal WHERE owner = ?"
+        wrapped: Any = self._connection.execute(statement, (owner,)).get
+        if wrapped is None:
             return None
         try:
-            return tuple(_decrypt(key, content, owner) for content in sealed)
-        except InvalidTag:
-            raise BadJournal(f"What is recorded of {owner} was changed.") from None
-
-    def destroy(self, owner: str) -> None:
-        """Forget the owner's key: what it sealed can never be read again."""
-        self._connection.execute("DELETE FROM seal WHERE owner = ?", (owner,))
-
-    def _key(self, owner: str) -> AESGCM | None:
-        found: Any = self._connection.execute(
-            "SELECT wrapped FROM seal WHERE owner = ?", (owner,)
-        ).get
-        if found is None:
-            return None
-        try:
-            return AESGCM(_decrypt(self._master, found, owner))
+            key = Seal(self._master, owner, self._random).open(wrapped)
         except InvalidTag:
             raise BadJournal(
-                f"The key of {owner} is not of this journal. Hint: restore <journal>.key."
+                f"The key of entry {owner} is not of this journal. Hint: restore <journal>.key."
             ) from None
+        return Seal(key, owner, self._random)
 
-    def _new_key(self, owner: str) -> AESGCM:
-        key = self._random(LENGTH)
-        wrapped = self._encrypt(self._master, key, owner)
-        self._connection.execute("INSERT INTO seal VALUES (?, ?)", (owner, wrapped))
-        return AESGCM(key)
+    def open(self, owner: int, *sealed: bytes) -> tuple[bytes, ...] | None:
+        """What was sealed; None if its owner was erased. Raises ``BadJournal``."""
+        if (seal := self.of(owner)) is None:
+            return None
+        try:
+            return tuple(seal.open(content) for content in sealed)
+        except InvalidTag:
+            raise BadJournal(f"What is recorded of entry {owner} was changed.") from None
 
-    def _encrypt(self, key: AESGCM, content: bytes, owner: str) -> bytes:
-        nonce = self._random(NONCE)
-        return nonce + key.encrypt(nonce, content, owner.encode())
-
-
-def _decrypt(key: AESGCM, sealed: bytes, owner: str) -> bytes:
-    return key.decrypt(sealed[:NONCE], sealed[NONCE:], owner.encode())
+    def destroy(self, owner: int) -> None:
+        """Forget the owner's key: what it sealed can never be read again."""
+        self._connection.execute("DELETE FROM seal WHERE owner = ?", (owner,))
 
 
 def _derive(secret: bytes, purpose: bytes) -> bytes:

@@ -83,6 +83,7 @@ def opened(settings: Settings) -> Iterator[ASGIApp]:
             clock=_now,
             request_id=_request_id,
             second_person_above=settings.second_person_above,
+            retention_years=settings.retention_years,
         )
     finally:
         service.close()

@@ -1,6 +1,5 @@
 """Decisions: made with the champion on what is known now, and recorded once."""
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -9,18 +8,19 @@ from datetime import datetime
 import msgspec
 import polars as pl
 
-from features.errors import MicroloanError
+from features.errors import MicroloanError, UnknownName
+from serving.bodies import invalid
 from serving.caller import Caller
 from serving.champion import Champion
-from serving.decide import Application
-from serving.entries import Entry, Stored, moment
+from serving.entries import Entry, Stored, decision_id_of, moment
 from serving.journal import Journal
-from serving.problems import Problem
+from serving.problems import FieldError, Problem
+from serving.quotes import quote
 from serving.recorder import Answer, Asked, Limits, Place, Recorder
 from serving.records import Records
 from serving.replay import Record, decide_with
 from serving.rows import evidence
-from serving.schemas import API_VERSION, DecisionRequest, answer
+from serving.schemas import API_VERSION, DecisionRequest, QuoteRequest, answer, answer_quote
 from serving.trials import business_hash, terms_of, trials_of
 
 __all__ = ["Answer", "Caller", "DecisionService", "Limits"]
@@ -79,18 +79,28 @@ class DecisionService:
     ) -> Answer:
         """Decide ``request``, or answer again what was decided. Raises ``Problem``."""
         content = API_VERSION.encode() + b"\n" + request.canonical()
-        place = Place(caller.organisation, request.application_id, "decision", 0)
+        decision_id = decision_id_of(caller.organisation, request.application_id, 0)
+        place = Place(decision_id, "decision", 0)
         business = business_hash(self.journal, caller.organisation, request.business_id)
         asked = self.recorder.asked(caller, ROUTE, key, content, place, alone_with=(business,))
         return await self.recorder.once(
             asked, caller, lambda: self._entry(request, asked, business, caller, now)
         )
 
-    def read(self, decision_id: str, caller: Caller) -> Stored:
-        """The entry of a decision that the caller may see. Raises ``Problem``."""
+    async def quote(self, request: QuoteRequest, caller: Caller, now: datetime) -> bytes:
+        """What would be decided now; recorded nowhere. Raises ``Problem``."""
+        return await self.recorder.unrecorded(lambda: self._quoted(request, caller, now))
+
+    def find(self, decision_id: str, caller: Caller) -> Stored:
+        """The entry of a decision that the caller may see, even if erased. Raises ``Problem``."""
         stored = self.journal.by_decision(decision_id)
         if stored is None or not caller.may_see(stored):
             raise Problem("not-found")
+        return stored
+
+    def read(self, decision_id: str, caller: Caller) -> Stored:
+        """The entry of a decision that the caller may see. Raises ``Problem``."""
+        stored = self.find(decision_id, caller)
         if stored.is_erased:
             raise Problem("erased")
         return stored
@@ -108,7 +118,9 @@ class DecisionService:
         row, sources = evidence(application, self.records_of(application.business_id))
         terms = terms_of(self.journal, request)
         trials = trials_of(self.journal, business, terms, now)
-        decision_id = _decision_id(caller.organisation, application)
+        decision_id = decision_id_of(
+            caller.organisation, application.application_id, application.revision
+        )
         decision = decide_with(bundle, application, row, sources, now, decision_id, trials.changed)
         record = Record(
             request=request,
@@ -144,6 +156,25 @@ class DecisionService:
             response=answer(decision, trials.decision_ids),
         )
 
+    def _quoted(self, request: QuoteRequest, caller: Caller, now: datetime) -> bytes:
+        application = request.asked_by("quote", now)
+        row, sources = evidence(application, self.records_of(application.business_id))
+        business = business_hash(self.journal, caller.organisation, request.business_id)
+        trials = trials_of(self.journal, business, terms_of(self.journal, request), now)
+        try:
+            quoted = quote(
+                self.champion.bundle,
+                application,
+                row,
+                sources,
+                now,
+                actions=request.actions,
+                changed_trials=trials.changed,
+            )
+        except UnknownName:
+            raise invalid(FieldError("/actions", "not-allowed")) from None
+        return answer_quote(quoted, request.actions)
+
     def records_of(self, business_id: str) -> dict[str, pl.DataFrame]:
         """A business's records; a store that was replaced meanwhile is opened anew, once."""
         try:
@@ -155,9 +186,3 @@ class DecisionService:
         except MicroloanError as error:
             _log.error("records cannot be read: %s", error)
             raise Problem("not-ready") from None
-
-
-def _decision_id(organisation: str, application: Application) -> str:
-    """Name of the one effective decision of an application's revision."""
-    named = f"{organisation}|{application.application_id}|{application.revision}"
-    return f"dec_{hashlib.sha256(named.encode()).hexdigest()[:24]}"

@@ -28,6 +28,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     workers: int = 2
     waiting: int = 64
     second_person_above: int = 300_000  # yuan asked for, above which two people override
+    retention_years: int = 5  # before which no decision is erased
     behind_tls_proxy: bool = False
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from serving.entries import moment
 from serving.journal import Journal
-from serving.schemas import DecisionRequest
+from serving.schemas import Terms
 
 WINDOW = timedelta(days=30)
 EARLIER = """SELECT entry_id, terms FROM entry
@@ -37,7 +37,7 @@ def count(earlier: Iterable[tuple[str, bytes]], terms: bytes) -> Trials:
     )
 
 
-def terms_of(journal: Journal, request: DecisionRequest) -> bytes:
+def terms_of(journal: Journal, request: Terms) -> bytes:
     """Keyed hash of what is asked for, whoever asks and whenever."""
     asked = (
         request.amount,

@@ -113,7 +113,7 @@ def test_a_cut_that_comes_a_day_too_late_is_caught_in_every_source(name: str) ->
     assert future_bomb(asked_on(31), tables, features) == []
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(world=st.one_of(w.worlds(), w.histories()), asking=w.applications())
 def test_the_catalogue_survives_the_bomb(world: w.World, asking: list[w.Row]) -> None:
     assert future_bomb(w.frame("applications", asking), w.frames(world), CATALOG) == []

@@ -193,6 +193,7 @@ def faulty_disk(on_sync: Callable[[int], None]) -> Iterator[None]:
     disk.unregister()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # its disk is gone
 def test_a_failed_flush_is_unknown_and_nothing_is_tried_again(path: Path) -> None:
     broken = False
 
@@ -221,6 +222,7 @@ def test_a_failed_flush_is_unknown_and_nothing_is_tried_again(path: Path) -> Non
     assert verify(path)[0].size == 2
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # its disk is gone
 @pytest.mark.parametrize("nth", range(1, 9))
 def test_whichever_flush_fails_no_answered_entry_is_lost(path: Path, nth: int) -> None:
     Journal(path).close()

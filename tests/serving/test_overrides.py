@@ -324,3 +324,34 @@ async def test_two_services_share_no_counters(open_desk: Callable[..., Desk]) ->
         desk = open_desk()
         async with person(desk, "ops", "operator") as operator:
             assert "_recorded_total{" not in (await operator.get("/metrics")).text
+
+
+async def test_a_decision_is_erased_only_when_its_retention_is_over(desk: Desk) -> None:
+    from datetime import timedelta
+
+    async with desk.client() as client, person(desk, "ops", "operator") as operator:
+        made = await post(client, request_of(0))
+        where, decision_id = made.headers["location"], made.json()["decision_id"]
+        await send(client, f"{where}/overrides", {**REASON, "text": TEXT})
+        asked = {"decision_id": decision_id, "text": "Asked for by the business."}
+        early = await send(operator, "/v1/erasures", asked)
+        desk.now += timedelta(days=5 * 365 + 2)
+        officer, ops = (
+            create_key(desk.keys_path, f"late {scope}", [scope], now=desk.now)
+            for scope in ("officer", "operator")
+        )
+        client.headers["authorization"] = f"Bearer {officer}"
+        operator.headers["authorization"] = f"Bearer {ops}"
+        erased = await send(operator, "/v1/erasures", asked)
+        again = await send(operator, "/v1/erasures", asked)
+        gone = [
+            await client.get(where),
+            await post(client, request_of(0)),
+            await send(client, f"{where}/overrides", {**REASON, "text": TEXT}),
+        ]
+        found = (await client.get("/v1/decisions")).json()["decisions"]
+    assert early.json()["code"] == "retention-period"
+    assert (erased.status_code, again.content) == (201, erased.content)
+    assert [answer.json()["code"] for answer in gone] == ["erased"] * 3
+    assert [each["decision_id"] for each in found] == [decision_id]
+    assert verify(desk.keys_path.parent / "journal.db")[0].size == 3
