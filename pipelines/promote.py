@@ -17,6 +17,7 @@ from models.gate import judge
 from models.gate_record import GateRecord, Limits, Override, public_half, sign
 from models.metrics import PairedTest
 from models.registry import MODEL, LoadedModel, ModelVersion, Registry
+from pipelines.leakage import changed_by_the_future
 from pipelines.learn import DOUBT, TESTED
 from pipelines.paired import on_the_same_rows
 from pipelines.policies import newest_policy
@@ -63,8 +64,20 @@ def promote(
     challenger = _load(registry, version)
     features = select(challenger.scorer.names_)
     champion = registry.champion(MODEL)
+    rival = champion if champion and champion.version != challenger.version.version else None
     rows, _ = read_features(paths.features, CATALOG)
-    record = _judge(registry, challenger, champion, features, rows, limits, override, now())
+    record = judge(
+        challenger.validation,
+        model=f"{MODEL} {challenger.version.version}",
+        model_hash=challenger.version.model_hash,
+        fingerprint=challenger.fingerprint,
+        judged_at=now().isoformat(timespec="seconds"),
+        audits=_audits(paths, registry, challenger, features),
+        champion=f"{MODEL} {rival.version}" if rival else None,
+        against_champion=_paired(registry, challenger, rival, rows) if rival else None,
+        limits=limits,
+        override=override,
+    )
     signed = sign(record, _key(paths))
     registry.attach(challenger.version, {"gate.json": signed})
     registry.tag(challenger.version, {"gate": _verdict(record)})
@@ -114,34 +127,17 @@ def _load(registry: Registry, version: int | None) -> LoadedModel:
     return registry.load(MODEL, version)
 
 
-def _judge(
-    registry: Registry,
-    challenger: LoadedModel,
-    champion: ModelVersion | None,
-    features: tuple[Feature, ...],
-    rows: pl.DataFrame,
-    limits: Limits | None,
-    override: Override | None,
-    now: datetime,
-) -> GateRecord:
-    rival = champion if champion and champion.version != challenger.version.version else None
-    return judge(
-        challenger.validation,
-        model=f"{MODEL} {challenger.version.version}",
-        model_hash=challenger.version.model_hash,
-        fingerprint=challenger.fingerprint,
-        judged_at=now.isoformat(timespec="seconds"),
-        audits={
-            "features that the code computes otherwise": int(
-                challenger.fingerprint != fingerprint(features)
-            ),
-            "files of the report lost or changed": len(registry.changed(challenger.version)),
-        },
-        champion=f"{MODEL} {rival.version}" if rival else None,
-        against_champion=_paired(registry, challenger, rival, rows) if rival else None,
-        limits=limits,
-        override=override,
-    )
+def _audits(
+    paths: Var, registry: Registry, challenger: LoadedModel, features: tuple[Feature, ...]
+) -> dict[str, int]:
+    """What must not be found, counted."""
+    _, leaking = changed_by_the_future(paths, features)
+    computed_otherwise = challenger.fingerprint != fingerprint(features)
+    return {
+        "features that the code computes otherwise": int(computed_otherwise),
+        "features that later records change": len(leaking),
+        "files of the report lost or changed": len(registry.changed(challenger.version)),
+    }
 
 
 def _paired(

@@ -12,10 +12,21 @@ from cyclopts import CycloptsError
 
 from features.errors import MicroloanError
 from pipelines import console
-from pipelines.cli import data, deciding, journal, keys, learning, policy, registered
+from pipelines.cli import check, data, deciding, journal, keys, learning, policy, registered
 from pipelines.cli.root import app
 
-__all__ = ["app", "data", "deciding", "journal", "keys", "learning", "main", "policy", "registered"]
+__all__ = [
+    "app",
+    "check",
+    "data",
+    "deciding",
+    "journal",
+    "keys",
+    "learning",
+    "main",
+    "policy",
+    "registered",
+]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

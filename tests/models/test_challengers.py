@@ -13,7 +13,6 @@ from models import metrics
 from models.card import card
 from models.challengers import RIVALS, Rival, challengers
 from models.findings import findings
-from models.report import html
 from models.samples import Sample
 from models.validation import Validation
 from tests.models.portfolio import FEATURES, bad_of, fitted, validated
@@ -83,7 +82,6 @@ def test_a_missing_library_is_told_and_the_others_are_judged(
     assert missing.failure == "optbinning is not installed"
     assert judged == rivals()[0]
     validation = msgspec.structs.replace(validated()[3], rivals=(missing,))
-    assert "optbinning is not installed" in html(validation)
     assert "optbinning is not installed" in card(validation)
 
 
@@ -101,14 +99,12 @@ def test_an_unknown_rival_is_refused_by_name() -> None:
         challengers(earlier.select(FEATURES), bad_of(earlier), judged_on(), names=("coin",))
 
 
-def test_rivals_come_back_from_json_and_are_told_in_page_card_and_metrics() -> None:
+def test_rivals_come_back_from_json_and_are_told_in_card_and_metrics() -> None:
     validation = with_rivals()
     assert Validation.from_json(validation.to_json()) == validation
-    page, told, flat = html(validation), card(validation), validation.metrics()
+    told, flat = card(validation), validation.metrics()
     for one in rivals():
         assert one.figures is not None
-        assert f"{one.figures.auc:.3f}" in page
-        assert one.settings in page
         assert f"| {one.name} | {one.figures.auc:.3f} |" in told
         name = one.name.replace(" ", "_")
         assert flat[f"rival.{name}.difference"] == one.figures.difference

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from models.doubt import Doubt, doubt_bands, fit_doubt, pd_bounds
-from models.report import html
 from models.samples import Sample
 from models.scorer import Scorer
-from models.validation import validate
+from models.validation import Validation, validate
 from tests.models.portfolio import FEATURES, fitted, validated
 
 Vector = NDArray[np.float64]
@@ -102,6 +101,7 @@ def test_a_row_alone_has_the_doubt_it_has_in_a_batch() -> None:
 def test_doubt_comes_back_from_json_to_the_bit_and_is_made_alike_twice() -> None:
     scorer, doubt, X, _ = doubted(800)
     again = Doubt.from_json(doubt.to_json())
+    assert again is not None
     assert np.array_equal(again.of(scorer, X), doubt.of(scorer, X))
     assert again.to_json() == doubt.to_json()
     learnt = applicants(800 + 6000, 0)[0][:800]
@@ -126,12 +126,10 @@ def test_bands_hold_equally_many_from_sure_to_unsure() -> None:
     assert (band.observed, band.light, band.excess) == (None, None, None)
 
 
-def test_the_report_shows_doubt_and_what_came_of_it() -> None:
+def test_a_validation_holds_the_bands_of_its_rows() -> None:
     scorer, development, later, _ = validated()
     doubt = fit_doubt(scorer, fitted()[1].select(FEATURES))
     validation = validate(scorer, development, later, doubt=doubt)
+    assert validation.doubt == doubt_bands(later, doubt.of(scorer, later.features))
     assert [band.rows for band in validation.doubt] == [300] * 5
-    page = html(validation)
-    assert '<h2 id="doubt">' in page
-    for band in validation.doubt:
-        assert f"<td>{band.error:.2f}</td>" in page
+    assert Validation.from_json(validation.to_json()) == validation

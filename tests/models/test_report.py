@@ -1,6 +1,7 @@
 """The report: one page that needs nothing but itself and says what is wrong first."""
 
 import re
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,10 +10,14 @@ import pytest
 
 from models.behaviour import Violation
 from models.card import card
+from models.challengers import Comparison, Rival
+from models.discrimination import Interval
+from models.doubt import DoubtBand
 from models.findings import findings, limits
 from models.gate_record import GateRecord
+from models.reject import Trial
 from models.report import CHAPTERS, html, plot_summary
-from models.validation import Step, Suspicion
+from models.validation import Step, Suspicion, Validation
 from tests.models.portfolio import validated
 from tests.models.test_gate import judged
 
@@ -22,9 +27,40 @@ def gate() -> GateRecord:
     return judged()
 
 
+@cache
+def whole() -> Validation:
+    """The portfolio's validation with rivals, doubt and trials of reject inference."""
+    return msgspec.structs.replace(
+        validated()[3],
+        rivals=(
+            Rival(
+                name="WoE scorecard",
+                settings="ten bins",
+                figures=Comparison(
+                    auc=0.6543,
+                    log_loss=0.1234,
+                    calibration_error=0.0123,
+                    difference=-0.0321,
+                    standard_error=0.01,
+                    p_value=0.0013,
+                ),
+            ),
+            Rival(name="EBM", settings="two bags", failure="interpret is not installed"),
+        ),
+        doubt=(
+            DoubtBand(800, 0.37, 12, 0.02, 0.03, 0.01, 0.05, "green", 0.0456),
+            DoubtBand(800, 0.91, 0, None, None, None, None, None, 0.0789),
+        ),
+        inference=(
+            Trial("none", 0.0432, 0.0589, 0.0157, 0.0657, 0.4233),
+            Trial("parcelling", 0.057, 0.0589, 0.0091, 0.0624, 0.4381, Interval(3e-3, 2e-3, 4e-3)),
+        ),
+    )
+
+
 @pytest.fixture(scope="module")
 def page(gate: GateRecord) -> str:
-    return html(validated()[3], gate)
+    return html(whole(), gate)
 
 
 class Tags(HTMLParser):
@@ -73,11 +109,11 @@ def test_the_figures_of_the_page_are_those_of_the_validation(page: str) -> None:
         assert figure in text
     for feature in validation.shapes:
         assert feature.feature in text
-    assert page.count("<svg") == 11
+    assert page.count("<svg") == 12
 
 
 def test_the_same_figures_give_the_same_bytes(page: str, gate: GateRecord, tmp_path: Path) -> None:
-    validation = validated()[3]
+    validation = whole()
     assert html(validation, gate) == page
     first, second = (plot_summary(validation, tmp_path / name) for name in ("a.png", "b.png"))
     assert first.read_bytes() == second.read_bytes()
@@ -131,13 +167,28 @@ def test_a_validation_without_dates_segments_truth_or_groups_still_makes_a_page(
 
 
 def test_the_contents_name_every_chapter_and_how_to_read_it(page: str) -> None:
-    told = [name for name in CHAPTERS if name not in ("rivals", "doubt", "declined")]
+    told = list(CHAPTERS)
     assert re.findall(r'<li><a href="#(\w+)">', page) == told
     assert re.findall(r'<h2 id="(\w+)">(\d+)', page) == [
         (name, str(number)) for number, name in enumerate(told, 1)
     ]
     for name in told:
         assert page.count(CHAPTERS[name][1].split("'")[0]) == 2, "in the contents and beneath"
+
+
+def test_rivals_doubt_and_the_declined_are_told_with_their_figures(page: str) -> None:
+    for told in (
+        ("WoE scorecard", "0.654", "0.1234", "-0.032", "0.001", "ten bins"),
+        ("EBM", "not fitted: interpret is not installed"),
+        ("0.37", "0.0456", "1.00 % to 5.00 %"),
+        ("0.91", "0.0789", "no outcome"),
+        ("nothing else", "5.89 %", "0.0157"),
+        ("parcelling", "0.0091", "0.438", "0.0030", "yes"),
+    ):
+        (row,) = [row for row in page.split("<tr>") if all(part in row for part in told)]
+        assert row
+    assert "truer than the granted loans alone: parcelling" in page
+    assert any("WoE scorecard ranks better" in text for _, text in findings(whole()))
 
 
 def test_limits_come_from_the_figures() -> None:
