@@ -38,8 +38,7 @@ def card(validation: Validation, gate: GateRecord | None = None) -> str:
 def _made_from(validation: Validation) -> Iterator[str]:
     yield "## Made from"
     yield ""
-    for name, value in validation.about.items():
-        yield f"- {name}: {value}"
+    yield from (f"- {name}: {told}" for name, told in validation.about.items() if told != "None")
     for one in validation.windows:
         days = f", {one.first} to {one.last}" if one.first else ""
         yield f"- {one.sample}: {one.rows:,} applications, {one.bads:,} known bads{days}"

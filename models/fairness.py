@@ -20,6 +20,8 @@ from models.samples import Sample
 from models.slices import level_of
 
 ENOUGH_ROWS, ENOUGH_BADS = 300, 30
+FAIR_RATIO, FAIR_SCORE_GAP, FAIR_GOOD_GAP = 0.9, 0.2, 0.05
+_UNFAIR_RATIO, _UNFAIR_SCORE_GAP = 0.8, 0.3
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -169,10 +171,10 @@ def _light(
     ratio: Interval | None, score_gap: float, good_gap: Interval | None, level: Interval | None
 ) -> Light:
     approval = 0.0 if ratio is None else ratio.value
-    if approval < 0.8 or abs(score_gap) > 0.3:
+    if approval < _UNFAIR_RATIO or abs(score_gap) > _UNFAIR_SCORE_GAP:
         return "red"
     told = level is None or RATIO[0] <= level.value <= RATIO[1]
-    apart = good_gap is not None and abs(good_gap.value) > 0.05
-    if approval < 0.9 or abs(score_gap) > 0.2 or apart or not told:
+    apart = good_gap is not None and abs(good_gap.value) > FAIR_GOOD_GAP
+    if approval < FAIR_RATIO or abs(score_gap) > FAIR_SCORE_GAP or apart or not told:
         return "amber"
     return "green"

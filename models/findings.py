@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from datetime import date
 
-from models.bands import Light
+from models.bands import RATIO, Light
+from models.fairness import FAIR_GOOD_GAP, FAIR_RATIO, FAIR_SCORE_GAP, Group
 from models.stability import light as drift_light
 from models.validation import Validation
 
@@ -92,14 +93,23 @@ def _conduct(validation: Validation) -> Iterator[tuple[Light, str]]:
     if not validation.survives_saving:
         yield "red", "The scorer says something else after it was saved and loaded."
     for group in validation.fairness:
-        if group.light in ("amber", "red") and group.ratio:
-            yield (
-                group.light,
-                (
-                    f"{group.attribute} {group.value}: approval rate {group.ratio.value:.2f} of "
-                    f"{group.reference}'s, mean score {group.score_gap:+.2f} standard deviations."
-                ),
-            )
+        if group.light in ("amber", "red"):
+            yield group.light, f"{group.attribute} {group.value}: {', '.join(_amiss(group))}."
+
+
+def _amiss(group: Group) -> Iterator[str]:
+    """What lies outside its line for a group."""
+    if group.ratio is None:
+        yield "nobody was approved"
+    elif group.ratio.value < FAIR_RATIO:
+        yield f"approval rate {group.ratio.value:.2f} of {group.reference}'s"
+    if abs(group.score_gap) > FAIR_SCORE_GAP:
+        yield f"mean score {group.score_gap:+.2f} standard deviations from {group.reference}'s"
+    if group.good_gap and abs(group.good_gap.value) > FAIR_GOOD_GAP:
+        yield f"approvals among the good {group.good_gap.value:+.1%} against {group.reference}'s"
+    level = group.observed_over_expected
+    if level and not RATIO[0] <= level.value <= RATIO[1]:
+        yield f"{level.value:.2f} defaults for each one expected"
 
 
 def limits(validation: Validation) -> Iterator[str]:
@@ -137,8 +147,8 @@ def _limits_of_time(validation: Validation) -> Iterator[str]:
     if learnt.last and tested.first:
         apart = (date.fromisoformat(tested.first) - date.fromisoformat(learnt.last)).days / 30.44
         yield (
-            f"{max(apart, 0):.0f} months lie between the last loan learnt from and the first one "
-            "tested. In service the distance is as long, and grows until the scorer is made anew."
+            f"{max(apart, 0):.0f} months lie between the last labelled loan learnt from and the first "
+            "one tested. In service the distance is as long, and grows until the scorer is made anew."
         )
     months = len(validation.months)
     span = f"{months} months of applications were tested" if months else "there were no dates"

@@ -65,12 +65,19 @@ def training_rows(
     order = order[weight[order] > 0]
     return Rows(
         places=order,
-        codes=codes[order],
+        codes=_reordered(codes, order),
         target=bad[order],
         weight=weight[order] / weight[order].mean(),
         applied_on=None if days is None else days[order],
         groups=None if group is None else group[order].astype(np.int64),
     )
+
+
+def _reordered(codes: Matrix, order: Places) -> Matrix:
+    """Column by column in place: a second matrix would double the memory of a fit."""
+    for column in codes.T:
+        column[: len(order)] = column[order]
+    return codes[: len(order)]
 
 
 def _weights(sample_weight: Any, rows: int) -> Vector:

@@ -17,6 +17,7 @@ from models.card import card
 from models.challengers import Rival, challengers
 from models.doubt import Doubt, fit_doubt
 from models.registry import Registry
+from models.reject import Trial
 from models.report import html, plot_summary
 from models.rows import UnfitRows
 from models.samples import Sample
@@ -75,6 +76,7 @@ class Fitted:
 
 
 Fit = Callable[[Part], Fitted]
+Inference = Callable[[Sample], Sequence[Trial]]  # judged on all who applied
 
 
 def by_flag(scorer: Scorer) -> Fit:
@@ -138,6 +140,7 @@ def learn(
     judging: Mapping[str, Any] | None = None,
     artifacts: Mapping[str, bytes] | None = None,
     rivals: bool = True,
+    inference: Inference | None = None,
     flow: Mapping[str, int] | None = None,
     warnings: Sequence[str] = (),
     progress: Progress | None = None,
@@ -146,7 +149,7 @@ def learn(
 
     ``applicants`` are all of the test's period, declined ones included (null outcome). ``judging``
     goes to `validate`: a policy's grades and cut-off. ``rivals`` fits challengers of other makes to
-    the same rows.
+    the same rows; ``inference`` tries what the declined could teach, judged on ``applicants``.
     """
     step = _stepper(progress)
     fitted = fit(train)
@@ -157,13 +160,15 @@ def learn(
     ).known()
     step()
     tested = Sample.scored("out of time", scorer, test.features, test.outcomes, **test.known)
+    everyone = _everyone(scorer, applicants)
     seed = int(scorer.random_state)
     validation = validate(
         scorer,
         development,
         tested,
         rivals=_rivals(train, tested, seed) if rivals else (),
-        applicants=_everyone(scorer, applicants),
+        applicants=everyone,
+        inference=inference(everyone) if inference and everyone else (),
         doubt=fitted.doubt,
         flow=flow,
         **(judging or {}),

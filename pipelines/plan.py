@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # the command line reads plans, and should not wait for trees
 
 Method = Literal["hazard", "flag"]
 Form = Literal["auto", "pairs", "free", "deep"]
+Inference = Literal["none", "fuzzy", "parcelling", "propensity"]
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,6 +28,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         since: first day of the applications learnt from.
         until: last day of the applications learnt from.
         test_months: newest matured months of applications, kept for the test.
+        inference: how the declined are learnt from, by "flag" alone; "none" leaves them out.
         trials: settings of the trees to try (Optuna); none for those of the house.
         seed: of folds, trees and trials.
     """
@@ -39,6 +41,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     since: date | None = None
     until: date | None = None
     test_months: int = 6
+    inference: Inference = "none"
     trials: int = 0
     seed: int = 0
 
@@ -48,6 +51,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise MicroloanError(f"--since {self.since} lies after --until {self.until}.")
         if self.test_months < 1:
             raise MicroloanError(f"--test-months is {self.test_months}; a test takes 1 at least.")
+        if self.inference != "none" and (self.method != "flag" or self.trials):
+            raise MicroloanError(
+                "The declined have no months at risk. Hint: --inference goes with --method flag, "
+                "without --trials."
+            )
 
     @property
     def definition(self) -> "Definition":

@@ -98,7 +98,9 @@ def running(served: Settings) -> Iterator[subprocess.Popen[bytes]]:
         MicroloanError: it did not become ready.
     """
     fields = {name: getattr(served, name) for name in served.__struct_fields__}
-    told = {PREFIX + name.upper(): str(value) for name, value in fields.items()}
+    told = {
+        PREFIX + name.upper(): str(value) for name, value in fields.items() if value is not None
+    }
     process = subprocess.Popen([sys.executable, "-m", "serving.server"], env={**os.environ, **told})
     try:
         _await_ready(process, f"http://{served.host}:{served.port}")

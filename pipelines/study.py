@@ -27,7 +27,8 @@ class Study:
     """Rows of a training, and the plan with its day filled in.
 
     ``loans`` are the rows of ``train`` with what the loan book says of them, known on ``start``,
-    the first day of the test. ``applicants`` are all of the test's months, declined ones included.
+    the first day of the test. ``applicants`` are all of the test's months, declined ones included;
+    ``declined`` are those of the months before.
     """
 
     plan: Plan
@@ -36,6 +37,7 @@ class Study:
     train: Part
     test: Part
     applicants: Part
+    declined: Part
     flow: dict[str, int]
     table: FeatureSummary
 
@@ -91,6 +93,7 @@ def study(paths: Var, plan: Plan) -> Study:
         train=_part(loans, plan),
         test=_part(split.test, plan),
         applicants=_part(_same_period(everyone, labels, split.test), plan),
+        declined=_part(_declined(everyone, labels, start, plan), plan),
         flow=_flow(book.applications, labels, loans, split.test),
         table=about,
     )
@@ -159,6 +162,17 @@ def _same_period(everyone: pl.DataFrame, labels: pl.DataFrame, test: pl.DataFram
         .join(labels.select("application_id", "label"), on="application_id", how="left")
         .with_columns(pl.col("label").cast(pl.String).fill_null("none"))
         .sort("application_id")
+    )
+
+
+def _declined(
+    everyone: pl.DataFrame, labels: pl.DataFrame, start: date, plan: Plan
+) -> pl.DataFrame:
+    """Applications before the test that never became loans."""
+    return (
+        everyone.filter(pl.col("applied_on") < start, _asked_for(plan))
+        .join(labels, on="application_id", how="anti", maintain_order="left")
+        .with_columns(label=pl.lit("none"))
     )
 
 

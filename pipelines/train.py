@@ -1,10 +1,12 @@
 """Train a scorer on the applications in the store, out of time, and register it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import msgspec
+import polars as pl
+from sklearn.base import clone
 
 from features.catalog import directions, fingerprint
 from models import Scorer
@@ -13,9 +15,20 @@ from models.boosting import Recipe
 from models.columns import Columns
 from models.hazard import fit_hazard
 from models.registry import MODEL, Registry
+from models.reject import Method, Trial, compare, infer
 from models.rows import Rows
+from models.samples import Sample
 from models.trials import Tuning, search, tune
-from pipelines.learn import Fit, Fitted, Learnt, Part, by_flag, doubt_of, learn
+from pipelines.learn import (
+    Fit,
+    Fitted,
+    Inference,
+    Learnt,
+    Part,
+    by_flag,
+    doubt_of,
+    learn,
+)
 from pipelines.plan import Plan
 from pipelines.policies import newest_policy
 from pipelines.provenance import code_sha256, lock_sha256
@@ -64,6 +77,7 @@ def train(
         },
         artifacts={PLAN: msgspec.json.encode(rows.plan)},
         rivals=rivals,
+        inference=_trials_of_inference(rows),
         flow=rows.flow,
         plots=paths.plots,
         progress=progress,
@@ -76,6 +90,8 @@ def fit(rows: Study) -> Fit:
     scorer = Scorer(directions=directions(plan.chosen), form=plan.form, random_state=plan.seed)
     if plan.method == "hazard":
         return _by_hazard(scorer, rows)
+    if plan.inference != "none":
+        return _by_inference(scorer, rows, plan.inference)
     return _by_trials(scorer, rows) if plan.trials else by_flag(scorer)
 
 
@@ -127,6 +143,57 @@ def _by_trials(scorer: Scorer, rows: Study) -> Fit:
         return replace(by_flag(scorer)(train), files={TRIALS: _table(tuning)})
 
     return fitted
+
+
+def _by_inference(scorer: Scorer, rows: Study, method: Method) -> Fit:
+    """Learn from the granted, and from what is supposed of the declined."""
+
+    def fitted(train: Part) -> Fitted:
+        granted = clone(scorer).fit(train.features, train.bad, groups=train.groups)
+        inferred = infer(method, granted, train.features, train.bad, rows.declined.features)
+        scorer.fit(
+            inferred.features,
+            inferred.bad,
+            applied_on=_days(rows)[inferred.place],
+            groups=inferred.place,
+            sample_weight=inferred.weight,
+        )
+        # its own would flatter: what is supposed of the declined was learnt from every granted row
+        scorer.out_of_fold_ = granted.out_of_fold_
+        return Fitted(scorer, doubt_of(scorer, inferred.features, inferred.weight))
+
+    return fitted
+
+
+def _trials_of_inference(rows: Study) -> Inference | None:
+    """Where inference is asked for, it is held beside the granted alone, against a known truth."""
+    plan, train = rows.plan, rows.train
+    if plan.inference == "none":
+        return None
+    method: Method = plan.inference
+
+    def trials(everyone: Sample) -> Sequence[Trial]:
+        scorer = Scorer(directions=directions(plan.chosen), form=plan.form, random_state=plan.seed)
+        granted = scorer.fit(train.features, train.bad, groups=train.groups)
+        return compare(
+            granted,
+            train.features,
+            train.bad,
+            rows.declined.features,
+            everyone,
+            methods=(method,),
+            applied_on=_days(rows),
+        )
+
+    return trials
+
+
+def _days(rows: Study) -> pl.Series:
+    """When the granted applied, then the declined."""
+    granted, declined = rows.train.applied_on, rows.declined.applied_on
+    assert granted is not None
+    assert declined is not None
+    return pl.concat([granted, declined])
 
 
 def _table(tuning: Tuning) -> bytes:

@@ -23,10 +23,11 @@ from serving.entries import OF_DECISION
 from serving.envelope import Envelope, read_body
 from serving.erasure import ErasureRequest, erase
 from serving.history import told
-from serving.keys import SCOPES, Key, Keys
+from serving.keys import SCOPES, Key
 from serving.keys import Scope as Right
 from serving.known import known
 from serving.metrics import MEDIA_TYPE, Metrics
+from serving.oidc import Authenticator
 from serving.openapi import openapi
 from serving.outcomes import OutcomeRequest, report
 from serving.overrides import ApprovalRequest, OverrideRequest, Overrides
@@ -56,7 +57,7 @@ _KEY = re.compile(r'"?([!#-~]{16,128})"?')
 
 def create_app(
     service: DecisionService,
-    keys: Keys,
+    keys: Authenticator,
     *,
     clock: Callable[[], datetime],
     request_id: Callable[[], str],
@@ -108,7 +109,7 @@ class Guarded:
 
     def __init__(
         self,
-        keys: Keys,
+        keys: Authenticator,
         clock: Callable[[], datetime],
         scopes: Rights,
         handler: Handler,

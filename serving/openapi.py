@@ -289,7 +289,7 @@ def _post(
         "in": "header",
         "required": True,
         "description": "Made and stored by the caller before sending.",
-        "schema": {"type": "string", "minLength": 16, "maxLength": 128},
+        "schema": {"type": "string", "pattern": "^[!#-~]{16,128}$"},
         "example": "5f0c6f0e-2f5b-4c41-a8a5",
     }
     content = {"application/json": {"schema": _ref(body), "example": example}}

@@ -151,7 +151,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     ]
     ways_to_yes: Annotated[
         tuple[Way, ...],
-        Meta(description="Requests that would be approved in full today, and the steps to each"),
+        Meta(description="Requests that would be approved as they are, and the steps to each"),
     ]
     reasons: Annotated[tuple[AdverseReason, ...], Meta(max_length=4)]
     rules: Annotated[tuple[Fired, ...], Meta(description="Rules of the policy that fired")]

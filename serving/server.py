@@ -18,6 +18,7 @@ from serving.app import create_app
 from serving.champion import Champion
 from serving.journal import Journal
 from serving.keys import Keys
+from serving.oidc import AnyOf, Tokens
 from serving.records import Records
 from serving.release import read_gate_keys
 from serving.service import DecisionService, Limits
@@ -68,7 +69,7 @@ def _ignore(_number: int, _frame: FrameType | None) -> None:
 @contextmanager
 def opened(settings: Settings) -> Iterator[ASGIApp]:
     """The application with all it needs open, closed again afterwards."""
-    keys = Keys(settings.keys)
+    known = _authenticators(settings)
     gate_keys = read_gate_keys(settings.gate_keys)
     champion = Champion(settings.bundles, gate_keys, start="fork")  # before any thread starts
     records = Records.open(settings.store)
@@ -79,7 +80,7 @@ def opened(settings: Settings) -> Iterator[ASGIApp]:
     try:
         yield create_app(
             service,
-            keys,
+            known,
             clock=_now,
             request_id=_request_id,
             second_person_above=settings.second_person_above,
@@ -87,6 +88,15 @@ def opened(settings: Settings) -> Iterator[ASGIApp]:
         )
     finally:
         service.close()
+
+
+def _authenticators(settings: Settings) -> AnyOf:
+    """API keys, and tokens of the identity provider if one is named."""
+    keys = Keys(settings.keys)
+    if settings.oidc_jwks is None:
+        return AnyOf((keys,))
+    tokens = Tokens(settings.oidc_jwks, settings.oidc_issuer, settings.oidc_audience)
+    return AnyOf((keys, tokens))
 
 
 def _stop(reason: str) -> None:

@@ -25,6 +25,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     gate_keys: Path = Path("var/gate.pub")
     journal: Path = Path("var/journal/journal.db")
     keys: Path = Path("var/keys.json")
+    oidc_jwks: Path | None = None  # the identity provider's keys; without it only API keys count
+    oidc_issuer: str = ""
+    oidc_audience: str = "microloan"
     workers: int = 2
     waiting: int = 64
     second_person_above: int = 300_000  # yuan asked for, above which two people override
@@ -32,6 +35,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     behind_tls_proxy: bool = False
 
     def __post_init__(self) -> None:
+        if self.oidc_jwks is not None and not self.oidc_issuer:
+            raise BadSettings(
+                f"oidc_jwks names keys of no issuer. Hint: set {PREFIX}OIDC_ISSUER to the `iss` of "
+                "its tokens."
+            )
         if self.host not in LOOPBACK and not self.behind_tls_proxy:
             raise BadSettings(
                 f"host is {self.host!r}; the service speaks plain HTTP and listens on this machine "

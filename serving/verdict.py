@@ -81,6 +81,7 @@ def judge(policy: Policy, evidence: Evidence, asked: Asked) -> Verdict:
         borrower = Borrower(evidence.row, grade.grade, evidence.probability, limit)
         found = offers(policy.market, policy.limit, borrower, asked) if policy.market else ()
         fired += _too_small(policy, evidence.row, limit, found, asked)
+        fired += _not_as_asked(found, asked)
     outcome = strictest([asks_for, *(rule.outcome for rule in fired)])
     ordered = tuple(sorted(fired, key=lambda rule: -STRICTNESS[rule.outcome]))
     return Verdict(outcome, grade.grade, 0 if outcome == "decline" else limit, ordered, found)
@@ -208,3 +209,13 @@ def _too_small(
     if limit < asked.amount:
         return [Fired("limit_below_amount", outcome, "R14")]
     return [Fired("no_product_for_amount", outcome, "C03")]
+
+
+def _not_as_asked(found: Sequence[Offer], asked: Asked) -> list[Fired]:
+    """No offer is repaid, or runs, as was asked for: what is offered differs, and is told so."""
+    fired = []
+    if found and all(offer.repayment != asked.repayment for offer in found):
+        fired.append(Fired("repayment_beyond_capacity", "approve", "R36"))
+    if found and all(offer.term_months != asked.term_months for offer in found):
+        fired.append(Fired("no_product_for_term", "approve", "C03"))
+    return fired

@@ -5,7 +5,6 @@ would be. Only the request and the actions that the policy lists may move; all e
 """
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
@@ -15,6 +14,7 @@ from serving.asked import Asked
 from serving.bilingual import Text
 from serving.instalments import Repayment
 from serving.limit import in_steps
+from serving.offers import Money, Offer
 from serving.policy import Action, Policy
 from serving.scoring import Scored
 from serving.values import Row, number
@@ -29,7 +29,7 @@ _RISK = {feature.name: feature.risk for feature in CATALOG}
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that would be approved in full, the steps to it, and its best offer.
+    """A request that would be approved just as it is, the steps to it, and its best offer.
 
     ``actions`` name the policy's actions that have to be done first; what they move, and nothing
     else beside the request, was taken as moved.
@@ -41,9 +41,9 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     term_months: int
     repayment: Repayment
     guaranteed: bool
-    product: str | None
-    rate_bp: int | None
-    instalment: Decimal | None
+    product: str
+    rate_bp: int
+    instalment: Money
 
 
 class _Proposal(NamedTuple):
@@ -64,6 +64,9 @@ def ways_to_yes(
 ) -> tuple[Way, ...]:
     """At most one proposal of each kind: ask for less, otherwise, with a guarantee, or act first.
 
+    Kinds combine only where they have to: guarantee and actions with less, and all of them if
+    nothing else leads to yes.
+
     Args:
         policy: whose actions, products and funds may be proposed.
         evidence: what is known of the applicant.
@@ -73,7 +76,7 @@ def ways_to_yes(
         score: scores a row.
 
     Returns:
-        What would be approved in full; nothing if a rule stands in the way that nobody can mend.
+        What would be lent just as proposed; nothing if a rule stands in the way for good.
     """
     row = evidence.row
     if not is_computable(row) or not all(_is_mendable(policy, rule) for rule in verdict.fired):
@@ -105,8 +108,8 @@ class _Trials:
         self._policy = policy
         self._evidence = evidence
 
-    def granted(self, proposal: _Proposal) -> Verdict | None:
-        """The verdict on a proposal if it lends all that is asked for, else None."""
+    def granted(self, proposal: _Proposal) -> Offer | None:
+        """The best offer that is just what is proposed, if the proposal is approved."""
         variant, asked, policy = proposal.variant, proposal.asked, self._policy
         row = self._rows[variant]
         if variant not in self._scored:
@@ -119,9 +122,9 @@ class _Trials:
         ages = self._evidence.ages
         evidence = Evidence(row, scored.probability, ages, scored.doubt, trials)
         verdict = judge(policy, evidence, asked)
-        lent = verdict.offers[0].amount if verdict.offers else 0
-        lent = verdict.limit if policy.market is None else lent
-        return verdict if verdict.outcome == "approve" and lent >= asked.amount else None
+        if verdict.outcome != "approve":
+            return None
+        return next((offer for offer in verdict.offers if _is_as_asked(offer, asked)), None)
 
 
 def _is_mendable(policy: Policy, fired: Fired) -> bool:
@@ -143,7 +146,7 @@ def _proposals(policy: Policy, row: Row, asked: Asked, limit: int) -> list[list[
     together = [_Proposal(each, actions) for each in (asked, *less)] if actions else []
     return [
         [_Proposal(each) for each in less],
-        [_Proposal(each) for each in _otherwise(policy, asked)],
+        [_Proposal(each) for each in _otherwise(policy, asked, less)],
         [_Proposal(each) for each in guaranteed],
         [*alone, *together],
         [_Proposal(each, actions) for each in guaranteed] if actions else [],
@@ -158,12 +161,13 @@ def _smaller(policy: Policy, amount: int, limit: int) -> list[int]:
     return sorted((a for a in steps if policy.limit.smallest <= a < amount), reverse=True)
 
 
-def _otherwise(policy: Policy, asked: Asked) -> list[Asked]:
-    """The same amount for longer, or repaid in the other way."""
+def _otherwise(policy: Policy, asked: Asked, less: Sequence[Asked]) -> list[Asked]:
+    """The same amount for another term, longer first, or repaid in the other way; then less so."""
     longest = {product.longest for product in policy.market.products} if policy.market else set()
-    longer = [asked._replace(term_months=m) for m in sorted(longest) if m > asked.term_months]
+    terms = sorted(longest - {asked.term_months}, key=lambda m: (m < asked.term_months, m))
     other: Repayment = "instalment" if asked.repayment == "bullet" else "bullet"
-    return [*longer, asked._replace(repayment=other)]
+    repaid_otherwise = [each._replace(repayment=other) for each in (asked, *less)]
+    return [*(asked._replace(term_months=months) for months in terms), *repaid_otherwise]
 
 
 def would_help(action: Action, row: Row) -> bool:
@@ -176,13 +180,18 @@ def would_help(action: Action, row: Row) -> bool:
 
 def _first_granted(trials: _Trials, kind: Sequence[_Proposal], asked: Asked) -> Way | None:
     for proposal in kind:
-        if verdict := trials.granted(proposal):
-            return _way(proposal, asked, verdict)
+        if offer := trials.granted(proposal):
+            return _way(proposal, asked, offer)
     return None
 
 
-def _way(proposal: _Proposal, asked: Asked, verdict: Verdict) -> Way:
-    to, best = proposal.asked, verdict.offers[0] if verdict.offers else None
+def _is_as_asked(offer: Offer, asked: Asked) -> bool:
+    wanted = (asked.amount, asked.term_months, asked.repayment)
+    return (offer.amount, offer.term_months, offer.repayment) == wanted
+
+
+def _way(proposal: _Proposal, asked: Asked, offer: Offer) -> Way:
+    to = proposal.asked
     return Way(
         steps=(*(action.advice for action in proposal.actions), *_changes(asked, to)),
         actions=tuple(action.id for action in proposal.actions),
@@ -190,9 +199,9 @@ def _way(proposal: _Proposal, asked: Asked, verdict: Verdict) -> Way:
         term_months=to.term_months,
         repayment=to.repayment,
         guaranteed=to.guaranteed,
-        product=best.product if best else None,
-        rate_bp=best.rate_bp if best else None,
-        instalment=best.instalment if best else None,
+        product=offer.product,
+        rate_bp=offer.rate_bp,
+        instalment=offer.instalment,
     )
 
 

@@ -18,6 +18,7 @@ def world(
     seed: int = 0,
     workers: int = 1,
     last_month: str = "2025-12",
+    bias: tuple[float, float, float] = (0.35, 0.10, 0.15),
     report: bool = False,
     common: Common = DEFAULT,
 ) -> None:
@@ -35,13 +36,15 @@ def world(
         Processes; the result does not depend on it.
     last_month
         Last month of the loan book, as 2025-12.
+    bias
+        Points of the old score held against migrants, women and one district at equal merit.
     report
         Make no province: hold the one that is there against published figures.
     """
     if report:
         _hold_against_published(common)
         return
-    from pipelines.world import make_province
+    from pipelines.world import Bias, make_province
 
     paths = common.paths
     with console.progress("province") as progress:
@@ -52,6 +55,7 @@ def world(
             seed=seed,
             workers=workers,
             last_month=last_month,
+            bias=Bias(*bias),
             progress=progress,
         )
     common.tell(f"Province in {paths.province}", made)

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from pipelines import console
 from pipelines.cli.root import DEFAULT, Common, app
-from pipelines.plan import Form, Method, Plan
+from pipelines.plan import Form, Inference, Method, Plan
 
 
 @app.command(help_epilogue="Example: microloan train --seed 7 --until 2024-06-30")
@@ -22,6 +22,7 @@ def train(
     since: date | None = None,
     until: date | None = None,
     test_months: int = 6,
+    inference: Inference = "none",
     trials: int = 0,
     rivals: bool = True,
     seed: int = 0,
@@ -47,6 +48,8 @@ def train(
         Last day of the applications learnt from.
     test_months
         Newest matured months of applications, kept for the test.
+    inference
+        Learn from the declined too, as supposed; the report tells whether it helped.
     trials
         Settings of the trees to try out of fold (Optuna); 0 keeps those of the house.
     rivals
@@ -65,6 +68,7 @@ def train(
         since=since,
         until=until,
         test_months=test_months,
+        inference=inference,
         trials=trials,
         seed=seed,
     )

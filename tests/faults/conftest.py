@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from serving.keys import create_key
-from tests.serving.conftest import bundles, champion, request_of, scorer, store
+from tests.serving.conftest import GATE_KEYS, bundles, champion, request_of, scorer, store
 
 __all__ = ["bundles", "champion", "scorer", "store"]  # fixtures
 
@@ -114,7 +114,10 @@ class Kitchen:
 def kitchen(standbys: Standbys, store: Path, bundles: Path, tmp_path: Path) -> Iterator[Kitchen]:
     keys = tmp_path / "keys.json"
     key = create_key(keys, "officer", ["officer"], now=datetime.now(UTC))
+    gate_keys = tmp_path / "gate.pub"
+    gate_keys.write_text("\n".join(public.hex() for public in GATE_KEYS))
     settings = {
+        "MICROLOAN_SERVING_GATE_KEYS": str(gate_keys),
         "MICROLOAN_SERVING_STORE": str(store),
         "MICROLOAN_SERVING_BUNDLES": str(bundles),
         "MICROLOAN_SERVING_KEYS": str(keys),

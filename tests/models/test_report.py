@@ -191,6 +191,31 @@ def test_rivals_doubt_and_the_declined_are_told_with_their_figures(page: str) ->
     assert any("WoE scorecard ranks better" in text for _, text in findings(whole()))
 
 
+def test_a_finding_of_a_group_names_what_is_amiss_and_nothing_else() -> None:
+    male, female = validated()[3].fairness
+    level = Interval(1.6, 1.2, 2.1)
+    unfair = msgspec.structs.replace(
+        validated()[3],
+        fairness=(
+            msgspec.structs.replace(male, light="amber", observed_over_expected=level),
+            msgspec.structs.replace(
+                female,
+                light="red",
+                ratio=Interval(0.7, 0.6, 0.8),
+                score_gap=0.25,
+                good_gap=Interval(-0.08, -0.1, -0.06),
+                observed_over_expected=None,
+            ),
+        ),
+    )
+    told = [text for _, text in findings(unfair) if text.startswith("owner_sex")]
+    assert told[0] == "owner_sex male: 1.60 defaults for each one expected."
+    assert told[1] == (
+        "owner_sex female: approval rate 0.70 of male's, mean score +0.25 standard deviations "
+        "from male's, approvals among the good -8.0% against male's."
+    )
+
+
 def test_limits_come_from_the_figures() -> None:
     validation = validated()[3]
     area = validation.out_of_time.auc

@@ -1,4 +1,8 @@
-"""Whatever schemathesis makes of the description, the service answers as it is described."""
+"""Whatever schemathesis makes of the description, the service answers as it is described.
+
+That what the schema allows is also accepted is left out: no schema can tell a check digit, and to
+JSON Schema 1.0 is an integer, which the service refuses.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +11,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from serving.journal import Journal
 from serving.keys import SCOPES, create_key
@@ -50,6 +55,7 @@ def test_every_answer_is_one_that_is_described(described: Any, path: str, method
     )
     @given(case=operation.as_strategy())
     def ask(case: Any) -> None:
-        case.call_and_validate(headers={"authorization": f"Bearer {described.key}"})
+        headers = {"Authorization": f"Bearer {described.key}"}
+        case.call_and_validate(headers=headers, excluded_checks=[positive_data_acceptance])
 
     ask()

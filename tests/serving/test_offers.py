@@ -12,6 +12,7 @@ from serving.instalments import Repayment, schedule
 from serving.offers import Borrower, Market, Offer, offers
 from serving.support import GuaranteeFund, Subsidy, best_subsidy, fee_fen, paid_fen
 from serving.values import Row
+from serving.verdict import Evidence, judge
 from tests.serving.test_policy import POLICY, SOUND, TODAY
 
 assert POLICY.market is not None
@@ -66,6 +67,18 @@ def test_instalments_beyond_the_capacity_become_a_bullet_loan() -> None:
     large = offered(Asked(300_000, TODAY, repayment="instalment"))["state_tax_loan"]
     assert (small.repayment, large.repayment) == ("instalment", "bullet")
     assert large.amount == 300_000
+
+
+def test_an_approval_whose_offers_are_not_as_asked_says_so() -> None:
+    fresh = {"registrations": 1, "tax_returns": 1, "linked_bills": 1}
+    evidence = Evidence(SOUND, 0.008, fresh)
+    as_asked = judge(POLICY, evidence, Asked(300_000, TODAY))
+    repaid = judge(POLICY, evidence, Asked(300_000, TODAY, repayment="instalment"))
+    short = judge(POLICY, evidence, Asked(300_000, TODAY, term_months=2))
+    assert [rule.rule for rule in as_asked.fired] == []
+    assert [rule.rule for rule in repaid.fired] == ["repayment_beyond_capacity"]
+    assert [rule.rule for rule in short.fired] == ["no_product_for_term"]
+    assert {verdict.outcome for verdict in (as_asked, repaid, short)} == {"approve"}
 
 
 def test_subsidy_and_guarantee_fee_are_told_apart_from_the_contract_rate() -> None:

@@ -26,6 +26,7 @@ async def ask(client: httpx.AsyncClient, body: object) -> httpx.Response:
     return await client.post("/v1/quotes", json=body)
 
 
+PROMISED = ("product", "amount", "term_months", "repayment", "rate_bp", "instalment")
 SAID = {field.name for field in msgspec.structs.fields(Assessment)} - {"decided_at"}
 
 
@@ -59,11 +60,9 @@ async def test_every_way_to_yes_of_an_answer_submitted_gets_what_it_promised(des
                 body = asked_of(number, **terms, guaranteed=way["guaranteed"])
                 again = (await ask(client, {**body, "actions": way["actions"]})).json()
                 assert again["outcome"] == "approve"
-                assert again["offers"][0]["amount"] == way["amount"]
-                assert (again["rate_bp"], again["instalment"]) == (
-                    way["rate_bp"],
-                    way["instalment"],
-                )
+                promised = {name: way[name] for name in PROMISED}
+                offered = [{name: o[name] for name in PROMISED} for o in again["offers"]]
+                assert promised in offered
                 kept += 1
     assert kept >= 5
 

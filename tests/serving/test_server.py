@@ -34,6 +34,8 @@ def test_settings_come_from_the_environment_once() -> None:
     settings = read_settings({"MICROLOAN_SERVING_PORT": "9000", "HOME": "/root"})
     assert (settings.port, settings.host) == (9000, "127.0.0.1")
     assert read_settings({"MICROLOAN_SERVING_KEYS": "k.json"}).keys == Path("k.json")
+    provider = {"MICROLOAN_SERVING_OIDC_JWKS": "j.json", "MICROLOAN_SERVING_OIDC_ISSUER": "i"}
+    assert (settings.oidc_jwks, read_settings(provider).oidc_jwks) == (None, Path("j.json"))
 
 
 @pytest.mark.parametrize(
@@ -42,6 +44,7 @@ def test_settings_come_from_the_environment_once() -> None:
         ({"MICROLOAN_SERVING_PROT": "1"}, "MICROLOAN_SERVING_PORT"),
         ({"MICROLOAN_SERVING_PORT": "http"}, "port"),
         ({"MICROLOAN_SERVING_HOST": "0.0.0.0"}, "TLS proxy"),
+        ({"MICROLOAN_SERVING_OIDC_JWKS": "jwks.json"}, "MICROLOAN_SERVING_OIDC_ISSUER"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(environment: dict[str, str], said: str) -> None:

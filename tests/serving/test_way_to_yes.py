@@ -69,14 +69,12 @@ def decided(bundle: Bundle, application: Application, row: Row, trials: int = 0)
 
 
 def keeps_promise(way: Way, again: Decision) -> bool:
-    best = again.offers[0] if again.offers else None
-    return (
-        again.outcome == "approve"
-        and best is not None
-        and best.amount == way.amount
-        and (best.product, best.rate_bp, best.instalment)
-        == (way.product, way.rate_bp, way.instalment)
-    )
+    offered = [
+        (o.product, o.amount, o.term_months, o.repayment, o.rate_bp, o.instalment)
+        for o in again.offers
+    ]
+    promised = (way.product, way.amount, way.term_months, way.repayment)
+    return again.outcome == "approve" and (*promised, way.rate_bp, way.instalment) in offered
 
 
 @settings(max_examples=60, deadline=None)
