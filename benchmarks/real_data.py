@@ -295,7 +295,7 @@ def fit_ebm(case: Case, train: np.ndarray, test: np.ndarray, **parameters: Any) 
 
 
 def fit_small_ebm(case: Case, train: np.ndarray, test: np.ndarray) -> np.ndarray:
-    """The same with an eighth of the bags and fewer pairs, as the validation report has it."""
+    """The same with a seventh of the bags and fewer pairs, as the validation report has it."""
     return fit_ebm(case, train, test, outer_bags=2, interactions=10, max_bins=128)
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, rel_entr
 from sklearn.base import clone
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from models.bands import Light
 from models.columns import Matrix
@@ -30,6 +31,7 @@ from models.slices import Level, level_of
 Vector = NDArray[np.float64]
 
 BOUND = 1.645  # of a two-sided 90 % range
+DECIMALS = 6
 _EXPLAINED_ROWS = 2000
 _BLOCK = 20_000
 _FREE = 1e-6  # precision of the intercept's prior
@@ -59,16 +61,19 @@ class Doubt:
     root: Matrix
 
     def row(self, encoded: Vector) -> float:
-        """Standard error of the log-odds of one row as `Scorer.encode_row` gives it."""
+        """Standard error of the log-odds of one row as `Scorer.encode_row` gives it.
+
+        To six decimals, so that one row, a batch and another number of threads say the same.
+        """
         leaning = _design(encoded, self.middle, self.spread, self.weight) @ self.root
-        return float(np.sqrt(leaning @ leaning))
+        return float(np.round(np.sqrt(leaning @ leaning), DECIMALS))
 
     def of(self, scorer: Scorer, X: Any) -> Vector:
         """Standard errors of the log-odds of a frame, shape (rows,)."""
         matrix = scorer.fitted_.encoding.matrix(X)
         designs = _designs(matrix, self.middle, self.spread, self.weight)
         squares = [((design @ self.root) ** 2).sum(axis=1) for _, design in designs]
-        return np.asarray(np.sqrt(np.concatenate([np.empty(0), *squares])))
+        return np.asarray(np.sqrt(np.concatenate([np.empty(0), *squares])).round(DECIMALS))
 
     def to_json(self) -> bytes:
         """The content of `doubt.json`; reading it gives the same bits."""
@@ -109,12 +114,14 @@ def fit_doubt(scorer: Scorer, X: Any, *, weight: Any = None, seed: int = 0) -> D
     chance = expit(log_odds)
     told = chance * (1 - chance) * (1.0 if weight is None else np.asarray(weight, dtype=float))
     standards = (*_standards(matrix), _effects(scorer, X))
-    covariance = _covariance(_designs(matrix, *standards), told)
-    chance_alone = Doubt(*standards, _root(covariance)).of(scorer, X)
+    with threadpool_limits(1):  # sums in another order end in other bits
+        covariance = _covariance(_designs(matrix, *standards), told)
+        chance_alone = Doubt(*standards, _root(covariance)).of(scorer, X)
     strayed = _redrawn(scorer, X, chance, weight, seed) - log_odds
     covariance *= np.mean(strayed**2) / np.mean(chance_alone**2)
     unsaid = np.repeat([0.0, 1.0], [matrix.shape[1] + 1, matrix.shape[1]])  # if missing
-    return Doubt(*standards, _root(covariance + np.diag(unsaid)))
+    with threadpool_limits(1):
+        return Doubt(*standards, _root(covariance + np.diag(unsaid)))
 
 
 class DoubtBand(msgspec.Struct, frozen=True):

@@ -147,8 +147,9 @@ def _limits_of_time(validation: Validation) -> Iterator[str]:
     if learnt.last and tested.first:
         apart = (date.fromisoformat(tested.first) - date.fromisoformat(learnt.last)).days / 30.44
         yield (
-            f"{max(apart, 0):.0f} months lie between the last labelled loan learnt from and the first "
-            "one tested. In service the distance is as long, and grows until the scorer is made anew."
+            f"{max(apart, 0):.0f} months lie between the last labelled loan learnt from and the "
+            "first one tested. In service the distance is as long, and grows until the scorer is "
+            "made anew."
         )
     months = len(validation.months)
     span = f"{months} months of applications were tested" if months else "there were no dates"

@@ -176,8 +176,7 @@ def validate(
     `fit_doubt` made of the scorer, ``inference`` what `reject.compare` found.
     """
     directions = dict(scorer.directions or {} if directions is None else directions)
-    if cut_off is None:
-        cut_off = float(np.quantile(out_of_time.probability, 1 - _REFUSED_SHARE))
+    cut_off = _cut_off(cut_off, applicants or out_of_time)
     then = development.scored_by(scorer)
     samples = [development, out_of_time, *([applicants] if applicants is not None else [])]
     everyone = applicants or out_of_time
@@ -206,6 +205,13 @@ def validate(
         doubt=doubt_bands(everyone, doubt.of(scorer, everyone.features)) if doubt else (),
         inference=tuple(inference),
     )
+
+
+def _cut_off(asked: float | None, judged: Sample) -> float:
+    """Where declines begin; without any above the one asked for, the riskiest fifth is judged."""
+    if asked is not None and (judged.probability > asked).any():
+        return asked
+    return float(np.quantile(judged.probability, 1 - _REFUSED_SHARE))
 
 
 def _window(sample: Sample) -> Window:

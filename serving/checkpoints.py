@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from features.errors import MicroloanError
 from serving.database import sync_folder
-from serving.entries import Whole, verify
+from serving.entries import Whole
+from serving.reading import verify
 
 ED25519 = b"\x01"
 _NOTE = re.compile(r"(microloan/[0-9a-f]+\n([0-9]{1,18})\n([A-Za-z0-9+/=]+)\n)\n— (\S+) (\S+)\n")

@@ -6,19 +6,15 @@ override, its approval, what became of the loan, an erasure. ``record`` and ``re
 """
 
 import hashlib
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import datetime
 from functools import partial
-from os import urandom
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import apsw
 import msgspec
 
-from serving.database import BadJournal, open_reader, said
-from serving.merkle import LEAF, Subtree, Subtrees, grow, peaks_of, root_of
+from serving.merkle import LEAF, Subtrees, grow
 from serving.seals import SCHEMA as SEALS
 from serving.seals import Random, Seal, Seals, Secret
 
@@ -160,7 +156,7 @@ class Opened:
     def select(self, statement: str, *values: Any) -> Iterator[Stored]:
         """The entries a statement selects; an erased one comes with empty content."""
         for sequence, *fields in self.connection.execute(statement, values):
-            stored = place(_entry(fields), sequence, self.identity)
+            stored = place(entry_of(fields), sequence, self.identity)
             owner = self.owner(stored, sequence)
             content = self.seals.open(owner, stored.record, stored.response)
             record, response = content or (b"", b"")
@@ -205,19 +201,6 @@ class Opened:
         return seal
 
 
-def entries(path: Path, statement: str = IN_ORDER, *values: Any) -> Iterator[Stored]:
-    """Entries of a journal that is opened read-only, for replays and audits; all, in order."""
-    with reading(path) as connection:
-        yield from Opened(connection, Secret.of(path), urandom).select(statement, *values)
-
-
-def entry(path: Path, entry_id: str) -> Stored | None:
-    """One entry of a journal that is opened read-only."""
-    statement = DECISION if entry_id.startswith("dec_") else FOLLOW_UP
-    found = list(entries(path, statement, entry_id))
-    return found[0] if found else None
-
-
 def identity_of(connection: apsw.Connection) -> str:
     """The name of a journal, random and made once."""
     ((identity,),) = connection.execute("SELECT identity FROM journal").fetchall()
@@ -232,87 +215,18 @@ def size_of(connection: apsw.Connection) -> int:
 
 def subtrees_of(connection: apsw.Connection) -> Subtrees:
     """The subtrees a connection finds."""
-    return partial(_subtree, connection)
+    return partial(subtree_of, connection)
 
 
-@contextmanager
-def reading(path: Path) -> Iterator[apsw.Connection]:
-    """A journal opened read-only. Raises ``BadJournal`` if it cannot be read."""
-    connection = open_reader(path)
-    try:
-        demand_format(connection, path)
-        yield connection
-    except apsw.Error as error:
-        raise BadJournal(
-            f"{path} cannot be read ({said(error)}). Hint: restore it from the last backup."
-        ) from error
-    finally:
-        connection.close()
-
-
-def demand_format(connection: apsw.Connection, path: Path) -> None:
-    """Refuse the journal of another version of this program."""
-    found = connection.pragma("user_version")
-    if found != FORMAT:
-        raise BadJournal(
-            f"{path} is a journal of format {found}; this program writes {FORMAT}. "
-            "Hint: keep it, and name a new one."
-        )
-
-
-def verify(path: Path, sizes: Collection[int] = ()) -> tuple[Whole, dict[int, bytes]]:
-    """Walk the whole journal: what it is, and the roots it had at ``sizes``. Needs no key.
-
-    Raises:
-        BadJournal: naming the first entry that is not what was recorded.
-    """
-    with reading(path) as connection:
-        identity, roots = identity_of(connection), {}
-        size, peaks = 0, NO_PEAKS
-        for size, peaks in walk(connection):
-            if size in sizes:
-                roots[size] = root_of(peaks)
-        return Whole(identity, size, root_of(peaks)), roots
-
-
-def walk(connection: apsw.Connection, after: int = 0) -> Iterator[tuple[int, Peaks]]:
-    """Hold each entry ``after`` a size against the tree: the size with it, and the tree's peaks.
-
-    Raises:
-        BadJournal: naming the first entry that is not what was recorded.
-    """
-    identity, size = identity_of(connection), after
-    peaks = peaks_of(after, subtrees_of(connection))
-    for sequence, *fields, kept in connection.execute(LEAVES, (after,)):
-        stored = place(_entry(fields), size + 1, identity)
-        peaks, made = grow(peaks, size, stored.leaf)
-        if sequence != size + 1 or kept != stored.leaf or not _are_kept(connection, made[1:]):
-            raise BadJournal(broken(size + 1))
-        size += 1
-        yield size, peaks
-    if connection.execute(ABOVE, (size,)).get:
-        raise BadJournal(broken(size + 1))
-
-
-def _are_kept(connection: apsw.Connection, made: list[Subtree]) -> bool:
-    return all(_subtree(connection, each.level, each.number) == each.hash for each in made)
-
-
-def _subtree(connection: apsw.Connection, level: int, number: int) -> bytes:
+def subtree_of(connection: apsw.Connection, level: int, number: int) -> bytes:
+    """Hash of a complete subtree as it is kept; b"" if it is not there."""
     statement = "SELECT hash FROM subtree WHERE level = ? AND number = ?"
     found = connection.execute(statement, (level, number)).get
     return bytes(found) if found else b""
 
 
-def broken(sequence: int) -> str:
-    """What is told of the first entry that is not what was recorded."""
-    return (
-        f"Entry {sequence} of the journal is not what was recorded: the hash tree breaks there. "
-        "Hint: keep the file as evidence and restore the last backup."
-    )
-
-
-def _entry(fields: list[Any]) -> Entry:
+def entry_of(fields: list[Any]) -> Entry:
+    """The sealed entry in a row, without its sequence."""
     return Entry(**dict(zip(_FIELDS, fields, strict=True)))
 
 

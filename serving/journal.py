@@ -1,14 +1,6 @@
 """The decision journal: one writer, group commit, append-only, under a hash tree, durable.
 
-An answer leaves only after its entry survived an fsync. Errors say what is known of the outcome:
-
-    NotRecorded            nothing was written; the same request may be tried again
-    ├── QueueFull          too many entries are waiting
-    ├── Erased             the decision it is about was erased
-    └── JournalUnavailable the database is locked, full, read-only, or failed earlier
-    OutcomeUnknown         a commit failed: the entry may or may not be there after a restart
-    AlreadyDecided         the key or the application has an entry; carries it
-
+An answer leaves only after its entry survived an fsync; ``serving.refusals`` are the errors.
 A failed fsync must never be retried: after one, the database is not touched again, the writer
 refuses everything, ``on_failure`` is called, and the process is expected to stop.
 """
@@ -42,43 +34,21 @@ from serving.entries import (
     Stored,
     Whole,
     decision_id_of,
-    demand_format,
     size_of,
     subtrees_of,
-    walk,
 )
 from serving.merkle import Subtrees, peaks_of, root_of
+from serving.reading import demand_format, walk
+from serving.refusals import (
+    AlreadyDecided,
+    Erased,
+    JournalUnavailable,
+    OutcomeUnknown,
+    QueueFull,
+)
 from serving.seals import Random, Secret
 
 CHECKPOINT_PAGES = 1000
-
-
-class NotRecorded(Exception):
-    """Nothing was written."""
-
-
-class QueueFull(NotRecorded):
-    """More entries wait than the writer can take."""
-
-
-class JournalUnavailable(NotRecorded):
-    """The database refused the entry."""
-
-
-class Erased(NotRecorded):
-    """The decision was erased; nothing is recorded of it any more."""
-
-
-class OutcomeUnknown(Exception):
-    """The commit failed; only a reopened journal can tell whether the entry is there."""
-
-
-class AlreadyDecided(Exception):
-    """The idempotency key, or the application's revision, already has an entry."""
-
-    def __init__(self, stored: Stored) -> None:
-        super().__init__(stored.decision_id)
-        self.stored = stored
 
 
 class _Waiting(NamedTuple):
@@ -112,6 +82,8 @@ class Journal:
         self._written = Opened(connection, self._secret, random)
         self._read = Opened(open_reader(path), self._secret, random)
         self._reading = threading.Lock()
+        self._scanned = open_reader(path)  # apart, so that no decision waits for a search
+        self._scanning = threading.Lock()
         self._size, self._peaks = self._verified()
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(waiting)
         self._batch = batch
@@ -187,6 +159,11 @@ class Journal:
         with self._reading:
             return list(self._read.connection.execute(statement, values))
 
+    def scan(self, statement: str, *values: Any) -> list[Any]:
+        """What a statement selects that may look at many entries."""
+        with self._scanning:
+            return list(self._scanned.execute(statement, values))
+
     def tree(self, read: Callable[[Whole, Subtrees], Any]) -> Any:
         """``read`` of the journal's tree as it is at one moment."""
         with self._reading, self._read.connection:
@@ -211,6 +188,7 @@ class Journal:
         if not self.failed:
             with suppress(OSError):  # the next start then verifies from an older one
                 self.save_checkpoint()
+            self._scanned.close()
             self._read.connection.close()
             self._written.connection.close()
         self._lock.close()

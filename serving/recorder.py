@@ -12,15 +12,15 @@ import msgspec
 
 from serving.caller import Caller
 from serving.entries import Entry, Kind, Stored
-from serving.journal import (
+from serving.journal import Journal
+from serving.problems import Problem
+from serving.refusals import (
     AlreadyDecided,
     Erased,
-    Journal,
     JournalUnavailable,
     OutcomeUnknown,
     QueueFull,
 )
-from serving.problems import Problem
 
 T = TypeVar("T")
 

@@ -68,7 +68,7 @@ def find(journal: Journal, wanted: Search, caller: Caller) -> Page:
         f"SELECT {COLUMNS} FROM entry WHERE kind = 'decision' AND {conditions} "  # noqa: S608  # ours
         "ORDER BY sequence DESC LIMIT ?"
     )
-    rows = journal.rows(statement, *(condition.value for condition in where), wanted.limit + 1)
+    rows = journal.scan(statement, *(condition.value for condition in where), wanted.limit + 1)
     shown = rows[: wanted.limit]
     later = _later(journal, [row[1] for row in shown])
     summaries = tuple(_summary(row, later[row[1]]) for row in shown)

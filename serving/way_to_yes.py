@@ -154,11 +154,15 @@ def _proposals(policy: Policy, row: Row, asked: Asked, limit: int) -> list[list[
 
 
 def _smaller(policy: Policy, amount: int, limit: int) -> list[int]:
-    """Amounts below ``amount`` in whole steps, largest first: of the ladder, and what bounds it."""
+    """Amounts below ``amount`` in whole steps, largest first: the limit, and ladders below it.
+
+    A declined application has no limit yet; nothing above the limit would be lent in full.
+    """
+    most = min(amount - 1, limit or amount)
     steps = {limit, *(in_steps(policy.limit, share * amount) for share in LADDER)}
     if policy.automatic.amount is not None:
         steps.add(in_steps(policy.limit, policy.automatic.amount.most))
-    return sorted((a for a in steps if policy.limit.smallest <= a < amount), reverse=True)
+    return sorted((a for a in steps if policy.limit.smallest <= a <= most), reverse=True)
 
 
 def _otherwise(policy: Policy, asked: Asked, less: Sequence[Asked]) -> list[Asked]:

@@ -68,7 +68,7 @@ def checkpoint(
         Journal; default: the service's own.
     """
     from serving.checkpoints import Key, sign, write
-    from serving.entries import verify
+    from serving.reading import verify
     from serving.seals import Secret
 
     path = _existing(file, common)
@@ -127,7 +127,8 @@ def replay(
         Journal; default: the service's own.
     """
     from serving.audit import recompute
-    from serving.entries import DECISIONS, entries
+    from serving.entries import DECISIONS
+    from serving.reading import entries
     from serving.release import read_gate_keys
 
     if all == (decision is not None):
@@ -148,7 +149,7 @@ def replay(
 
 
 def _entry(path: Path, decision_id: str) -> "Stored":
-    from serving.entries import entry
+    from serving.reading import entry
 
     stored = entry(path, decision_id)
     if stored is None or stored.kind != "decision":
@@ -158,7 +159,8 @@ def _entry(path: Path, decision_id: str) -> "Stored":
 
 def _key(path: Path, given: str | None) -> "Key":
     from serving.checkpoints import Key
-    from serving.entries import identity_of, reading
+    from serving.entries import identity_of
+    from serving.reading import reading
     from serving.seals import Secret
 
     if given is not None:

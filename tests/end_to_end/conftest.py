@@ -19,6 +19,7 @@ from pipelines.world import make_province
 
 BUSINESSES = 5_000
 SEED = 11
+FEATURES = tuple(feature.name for feature in CATALOG[::4])  # a quarter, in a quarter of the time
 # so small a book cannot show more
 FEW_BADS = Limits(bads=5, auc=0.3, calibration_error=0.1, level=(0.3, 3.0))
 
@@ -40,7 +41,7 @@ def travel(root: Path) -> Travelled:
     make_province(paths.province, businesses=BUSINESSES, seed=SEED)
     ingested = ingest(paths.feeds, paths.store, paths.quarantine)
     tabulate(paths.store, paths.features, CATALOG)
-    learnt = train(paths, Plan(seed=SEED))
+    learnt = train(paths, Plan(features=FEATURES, seed=SEED), rivals=False)
     promoted = promote(paths, limits=FEW_BADS)
     return Travelled(paths, ingested, learnt, promoted, score(paths, table=paths.features))
 

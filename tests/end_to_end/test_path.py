@@ -6,7 +6,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from features.catalog import CATALOG
 from models.gate_record import GateClosed, Override
 from models.registry import MODEL, Registry
 from pipelines.compare import compare
@@ -20,9 +19,9 @@ from pipelines.service import ask, invite, new_key, running, settings
 from pipelines.study import study
 from pipelines.train import train
 from serving.bundle import read_champion
-from serving.entries import verify
+from serving.reading import verify
 from serving.release import read_gate_keys
-from tests.end_to_end.conftest import SEED, Travelled, travel
+from tests.end_to_end.conftest import FEATURES, SEED, Travelled, travel
 
 
 def test_every_delivered_row_is_accepted_duplicate_or_quarantined(travelled: Travelled) -> None:
@@ -75,7 +74,7 @@ def test_a_served_decision_equals_the_batch_and_is_in_the_journal(travelled: Tra
 
 
 def test_nothing_known_after_the_test_began_is_learnt(travelled: Travelled) -> None:
-    rows = study(travelled.paths, Plan(seed=SEED))
+    rows = study(travelled.paths, Plan(features=FEATURES, seed=SEED))
     tested = rows.test.applied_on
     assert tested is not None
     assert rows.start <= tested.min()  # type: ignore[operator]
@@ -94,8 +93,7 @@ def test_a_version_is_made_again_byte_for_byte_from_what_its_run_kept(travelled:
 @pytest.fixture(scope="module")
 def second(travelled: Travelled) -> Learnt:
     """Another version: learnt from matured loans alone, with some of the features."""
-    chosen = tuple(feature.name for feature in CATALOG[::2])
-    plan = Plan(method="flag", features=chosen, seed=SEED)
+    plan = Plan(method="flag", features=FEATURES[::2], seed=SEED)
     return train(travelled.paths, plan, rivals=False)
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving.database import BadJournal
-from serving.entries import Stored, entries, verify
+from serving.entries import Stored
+from serving.reading import entries, verify
 from tests.faults.writer import entry
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.entries import entries, verify
+from serving.reading import entries, verify
 from tests.faults.conftest import Kitchen, ask
 
 pytestmark = [

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.entries import entries, verify
+from serving.reading import entries, verify
 from tests.faults.conftest import Kitchen, Load, Service, Told, ask
 
 _log = logging.getLogger(__name__)

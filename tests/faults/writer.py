@@ -15,7 +15,8 @@ from pathlib import Path
 
 from serving import database
 from serving.entries import Entry
-from serving.journal import Journal, NotRecorded, OutcomeUnknown
+from serving.journal import Journal
+from serving.refusals import NotRecorded, OutcomeUnknown
 
 THREADS = 8
 

@@ -7,7 +7,8 @@ import pytest
 
 from models import Scorer
 from serving.audit import recompute
-from serving.entries import Stored, entries
+from serving.entries import Stored
+from serving.reading import entries
 from serving.replay import Record
 from tests.serving.conftest import GATE_KEYS, Desk, post, publish_in, request_of
 

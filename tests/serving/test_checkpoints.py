@@ -13,9 +13,10 @@ import pytest
 from serving import checkpoints
 from serving.checkpoints import BadCheckpoint, Key, verify_against
 from serving.database import BadJournal
-from serving.entries import INSERT_SUBTREE, Entry, Opened, Stored, _entry, entries, place, verify
+from serving.entries import INSERT_SUBTREE, Entry, Opened, Stored, entry_of, place
 from serving.journal import Journal
 from serving.merkle import consistency, grow, inclusion, is_consistent, is_included
+from serving.reading import entries, verify
 from serving.seals import Secret
 from tests.serving.test_journal import entry
 
@@ -65,7 +66,7 @@ def rehash(path: Path, since: int) -> None:
     connection.execute("BEGIN; DELETE FROM subtree")
     peaks: tuple[bytes, ...] = ()
     for size, (_, *fields) in enumerate(stored):
-        leaf = place(_entry(fields), size + 1, opened.identity).leaf
+        leaf = place(entry_of(fields), size + 1, opened.identity).leaf
         peaks, made = grow(peaks, size, leaf)
         connection.executemany(INSERT_SUBTREE, made)
     connection.execute("COMMIT")

@@ -14,10 +14,11 @@ import pytest
 
 from serving import database
 from serving.database import BadJournal, open_durable, require_durable
-from serving.entries import Entry, Stored, decision_id_of, entries, verify
-from serving.journal import (
+from serving.entries import Entry, Stored, decision_id_of
+from serving.journal import Journal
+from serving.reading import entries, verify
+from serving.refusals import (
     AlreadyDecided,
-    Journal,
     JournalUnavailable,
     OutcomeUnknown,
     QueueFull,

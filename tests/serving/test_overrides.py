@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from serving.entries import entries, verify
 from serving.keys import create_key
 from serving.merkle import is_included
+from serving.reading import entries, verify
 from tests.serving.conftest import NOW, Desk, post, request_of
 
 pytestmark = pytest.mark.anyio
