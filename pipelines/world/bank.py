@@ -1,6 +1,7 @@
 """The bank's past: who applied for what, and how its officers decided under the old policy."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,13 +9,26 @@ from features.tables import PURPOSES
 from pipelines.world.businesses import Bools, Businesses
 from pipelines.world.cash import PERFORMING, Loans, Money
 from pipelines.world.columns import taken
-from pipelines.world.economy import Floats
+from pipelines.world.economy import DISTRICTS, Floats
 from pipelines.world.months import Ints, first_day, month_of
 
 APPLIES = 0.185  # a month, of those without a live loan
 OFFICERS = 24
-CUT_OFF = 0.62
+DISFAVOURED = DISTRICTS.index("330503")
+TWIN_APPLIES = 0.5  # of the owners of two businesses apply for both at once
+CUT_OFF = 0.03
 GRANTED, DECLINED, WITHDRAWN = range(3)
+
+
+class Bias(NamedTuple):
+    """Points of the old score held against an applicant at equal merit, the same for all officers.
+
+    ``district`` is held against businesses of DISFAVOURED. It is what fairness tests must find.
+    """
+
+    migrant: float = 0.35
+    woman: float = 0.10
+    district: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -53,6 +67,24 @@ def applicants(money: Money, years: Floats, free: Bools, chance: Floats) -> Ints
     known = 1 - 0.8 * np.exp(-years / 1.3)
     need = known * np.exp(0.25 * np.clip(1.0 - money.cash, -1.5, 1.0) + 0.25 * money.deviation)
     return np.flatnonzero(free & money.trading & (money.broke < 2) & (chance < APPLIES * need))
+
+
+def with_twins(businesses: Businesses, who: Ints, free: Bools, chance: Floats) -> tuple[Ints, Ints]:
+    """The applicants and the siblings of some, and of each the entry whose request it copies.
+
+    Who copies nobody points at itself.
+    """
+    twin = businesses.sibling[who]
+    comes = (twin >= 0) & (chance < TWIN_APPLIES)
+    comes &= free[twin] & ~np.isin(twin, who)
+    first = np.flatnonzero(comes)
+    return np.concatenate([who, twin[first]]), np.concatenate([np.arange(len(who)), first])
+
+
+def copied(request: Request, first: Ints) -> Request:
+    """The requests with amount, term, purpose and form as those of the entries they copy."""
+    same = {f: getattr(request, f)[first] for f in ("amount", "term", "bullet", "purpose")}
+    return replace(request, **same)
 
 
 def draw_requests(
@@ -130,14 +162,21 @@ class File:
     court: Floats
     abnormal: Floats
     visit: Floats
-    migrant: Bools
+    dressed: Floats
 
 
-def old_score(file: File, skill: Floats, noise: Floats, bias: float) -> Floats:
-    """The old policy: seasoned, growing, punctual firms, an officer's impression, and a prejudice.
+def held_against(businesses: Businesses, who: Ints, bias: Bias) -> Floats:
+    """Points that the old policy subtracts for whom the owner is, or where the business is."""
+    b = businesses
+    return np.asarray(
+        bias.migrant * b.migrant[who]
+        + bias.woman * b.woman[who]
+        + bias.district * (b.district[who] == DISFAVOURED)
+    )
 
-    ``bias`` is subtracted for migrant owners at equal merit; it is what fairness tests must find.
-    """
+
+def old_score(file: File, skill: Floats, noise: Floats) -> Floats:
+    """The old policy: seasoned, growing, punctual firms, and an officer's impression of a visit."""
     return np.asarray(
         0.55 * np.log(file.years + 0.5)
         + 0.20 * np.log(file.yearly_sales / 300_000)
@@ -147,8 +186,8 @@ def old_score(file: File, skill: Floats, noise: Floats, bias: float) -> Floats:
         - 1.5 * file.court
         - 0.7 * file.abnormal
         + skill * file.visit
-        - bias * file.migrant
-        + 1.2 * noise
+        + file.dressed
+        + 1.8 * noise
     )
 
 

@@ -9,22 +9,25 @@ from numpy.typing import NDArray
 from features.tables import LEGAL_FORMS
 from pipelines.world.credit_codes import credit_codes
 from pipelines.world.economy import DISTRICT_SHARES, DISTRICTS, Floats
+from pipelines.world.frames import UNKNOWN
 from pipelines.world.months import Ints, first_day
 from pipelines.world.trades import TRADES, by_trade
 
 Bools = NDArray[np.bool_]
 HOUSEHOLD = LEGAL_FORMS.index("household")
-LEFT_OVER = 0.237  # of a month of ordinary sales, before the owner draws what is above the target
-TRAITS = (0.27, 0.24, 0.26, 0.94)
-CRISES = 0.0084
-CUSHION = -0.50  # log months of cash that a middling owner wants
+LEFT_OVER = 0.18  # of a month of ordinary sales, before the owner draws what is above the target
+TRAITS = (0.40, 0.58, 0.32, 0.65)  # management, discipline, leverage, and chance on that target
+TWINS = 0.015  # of the businesses have a sibling
+CRISES = 0.0037  # a month, of an ordinary business past its youth
+CUSHION = -0.18  # log months of cash that a middling owner wants
 
 
 @dataclass(frozen=True)
 class Businesses:
     """Columns with one entry per business.
 
-    Amounts are yuan, ``established`` is a day number, cash is counted in months of ordinary sales.
+    Amounts are yuan, ``established`` is a day number, cash is counted in months of ordinary sales;
+    ``sibling`` is another business of the same owner, UNKNOWN for most.
     Management, discipline, concentration, leverage, contribution, margin, target, reserve and
     crisis are hidden: no department ever sees them.
     """
@@ -38,6 +41,7 @@ class Businesses:
     established_month: Ints
     woman: Bools
     migrant: Bools
+    sibling: Ints
     management: Floats
     discipline: Floats
     concentration: Floats
@@ -75,7 +79,8 @@ def draw_businesses(
     log_age = np.log(np.maximum(age, 1.0) / 4.0)
     log_sales = np.log(24_000) + 1.10 * size + 1.05 * company + 0.12 * management + 0.15 * log_age
     log_size = np.log(24_000) - log_sales
-    woman = rng.random(n) < 0.34
+    sibling = _siblings(n, rng)
+    woman = _of_one_owner(sibling, rng.random(n) < 0.34)
     established_month = np.floor(last_month + 1 - age * 12).astype(np.int64)
     return Businesses(
         number=number,
@@ -86,13 +91,14 @@ def draw_businesses(
         established=first_day(established_month) + rng.integers(0, 28, n),
         established_month=established_month,
         woman=woman,
-        migrant=rng.random(n) < np.where(company, 0.35, 0.51),
+        migrant=_of_one_owner(sibling, rng.random(n) < np.where(company, 0.35, 0.51)),
+        sibling=sibling,
         management=management,
         discipline=discipline,
         concentration=concentration,
         leverage=leverage,
         monthly_sales=np.exp(log_sales),
-        volatility=by_trade("volatility", trade) * np.exp(0.05 * log_size),
+        volatility=by_trade("volatility", trade) * np.exp(0.08 * log_size),
         contribution=by_trade("contribution", trade),
         margin=_margin(trade, management, leverage, woman),
         target=np.exp(
@@ -105,7 +111,7 @@ def draw_businesses(
         ),
         reserve=0.05 * np.exp(-0.9 * discipline),
         crisis=CRISES
-        * np.exp(0.8 * (concentration - 0.33) - 0.25 * management + 0.10 * log_size)
+        * np.exp(0.8 * (concentration - 0.33) - 0.25 * management + 0.14 * log_size)
         * np.where(woman, 0.9, 1.0),
     )
 
@@ -114,6 +120,20 @@ def _hidden(n: int, rng: np.random.Generator) -> tuple[Floats, ...]:
     """Management and discipline (correlated .4), then leverage, size and buffer scores."""
     management, own, leverage, size, buffer = rng.standard_normal((5, n))
     return management, 0.4 * management + np.sqrt(0.84) * own, leverage, size, buffer
+
+
+def _siblings(n: int, rng: np.random.Generator) -> Ints:
+    """Three businesses in two hundred belong to somebody who owns another one."""
+    paired = rng.permutation(n)[: 2 * round(n * TWINS / 2)].reshape(2, -1)
+    sibling = np.full(n, UNKNOWN)
+    sibling[paired[0]], sibling[paired[1]] = paired[1], paired[0]
+    return sibling
+
+
+def _of_one_owner(sibling: Ints, trait: Bools) -> Bools:
+    """The trait of the owner: that of the earlier of two siblings."""
+    place = np.arange(len(trait))
+    return trait[np.where(sibling >= 0, np.minimum(sibling, place), place)]
 
 
 def _forms(trade: Ints, rng: np.random.Generator) -> Ints:

@@ -15,17 +15,17 @@ from pipelines.world.economy import Floats
 PERFORMING, REPAID, RENEWED, DEFERRED, WRITTEN_OFF, GUARANTEE_PAID = range(6)
 FLOOR = -0.15  # suppliers wait for a week's sales, not for more
 STAYS = 0.94  # of a deviation of sales from one month to the next
-DRIFT = 0.08
+DRIFT = 0.090
 NOISE = 0.42
 TIMING = 0.3  # of the month's noise in sales is felt in cash; the rest is payment dates
 LUMP_MIN = 0.2
-LUMPS = 0.19  # receivables that come late, repairs, orders paid ahead
+LUMPS = 0.165  # receivables that come late, repairs, orders paid ahead
 CRISIS_SALES = 1.0
 CRISIS_CASH = 0.62
 RESCUE = 0.080  # a month: family, a landlord's patience, a machine sold
 DRAWN, SAVED = 0.10, 0.165  # of the gap to the cash the owner wants, above and below it
 DEFER_SHARE = 0.40
-RENEW_SHARE = 0.50
+RENEW_SHARE = 0.30
 RENEWED_FOR = 6  # months
 
 
@@ -102,15 +102,15 @@ def ways(businesses: Businesses, years: Floats) -> Ways:
     """The traits of each business at an age of ``years``: the young are frailer and may leave."""
     b = businesses
     youth = np.exp(-np.maximum(years, 0.0) / 2.5)
-    settled = 1 - 0.95 * np.exp(-np.maximum(years, 0.0))  # a new company stays a year or two
-    hazard = np.where(b.household, 0.060 * (1 + 0.6 * youth), 0.058 * settled)
+    settled = 1 - 0.95 * np.exp(-np.maximum(years, 0.0) / 1.9)  # a new company stays a year or two
+    hazard = np.where(b.household, 0.060 * (1 + 0.6 * youth), 0.075 * settled)
     hazard = np.maximum(hazard - 0.001 * np.minimum(years, 20), 0.0)
     drift = DRIFT * b.volatility * np.exp(-0.10 * b.management) * (1 + 0.25 * youth)
     return Ways(
         volatility=b.volatility,
         drift=drift,
         contribution=b.contribution,
-        margin=b.margin - 0.065 * youth + 0.003 * np.minimum(years, 12) / 12,
+        margin=b.margin - 0.080 * youth + 0.001 * np.minimum(years, 12) / 12,
         target=b.target,
         reserve=b.reserve,
         crisis=b.crisis * (1 + 2.6 * youth),
@@ -149,10 +149,13 @@ def collect(loans: Loans, money: Money, ways: Ways, sales: Floats, lenient: Bool
     """Let a month's due fall and be paid out of cash above the owner's reserve.
 
     Stock bought on credit turns back into cash as it sells. A due that cannot be met may be
-    deferred where a decree allows it, and a bullet may be renewed; otherwise it stays unpaid.
+    deferred where a decree allows it, and a bullet may be renewed; otherwise it stays unpaid. A
+    bullet is called in when the borrower has closed down: its last due is the next one.
     """
     live = loans.live
     loans.age = loans.age + live
+    called = live & loans.bullet & ~money.trading & (loans.age > 0) & (loans.fallen < loans.dues)
+    loans.dues = np.where(called, loans.fallen + 1, loans.dues)
     _sell_stock(loans, money, sales)
     able = np.maximum(money.cash - ways.reserve, 0.0) * ways.unit
     last = loans.fallen + 1 == loans.dues
@@ -160,7 +163,7 @@ def collect(loans: Loans, money: Money, ways: Ways, sales: Floats, lenient: Bool
     clean = live & (loans.late < 0) & (loans.age > 0)
     short = clean & (loans.due - loans.paid + falling > able)
     once = loans.state != RENEWED
-    renewed = short & loans.bullet & last & once & (loans.leniency < RENEW_SHARE)
+    renewed = short & loans.bullet & last & once & money.trading & (loans.leniency < RENEW_SHARE)
     loans.dues = loans.dues + RENEWED_FOR * renewed
     falling = np.where(renewed, loans.regular, falling)
     deferred = short & ~loans.bullet & lenient & (loans.leniency < DEFER_SHARE)
@@ -201,7 +204,7 @@ def _pay(loans: Loans, money: Money, ways: Ways, able: Floats) -> None:
 
 def _settle(loans: Loans) -> None:
     """Count how late each loan is now, and end those paid off, taken over or written off."""
-    whole = np.minimum(np.floor(loans.paid / loans.regular + 1e-4), loans.dues - 1)
+    whole = np.minimum(np.floor(loans.paid / loans.regular + 1e-9), loans.dues - 1)
     done = loans.live & (loans.paid >= loans.total - 0.5)
     behind = np.where(loans.paid >= loans.due - 0.5, 0.0, loans.fallen - whole)
     loans.late = np.where(loans.live & ~done, behind - 1.0, -1.0)

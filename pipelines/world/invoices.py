@@ -53,16 +53,20 @@ def draw_issuers(b: Businesses, rng: np.random.Generator) -> Issuers:
 
 def invoice_feed(
     b: Businesses, issuers: Issuers, lives: Lives, climate: Climate, exits: Exits,
-    turnover: Floats, first_row: int, rng: np.random.Generator,
+    turnover: Floats, padding: tuple[Floats, Floats], first_row: int, rng: np.random.Generator,
 ) -> pl.DataFrame:  # fmt: skip
-    """Both directions, one row per month while the register knows the business."""
+    """Both directions, one row per month while the register knows the business.
+
+    ``padding`` is what is invoiced, issued and received, over what is really sold and bought.
+    """
     who = issuers.who
     months = climate.months[first_row:]
     known_to_register = first_day(months)[:, None] < exits.formal[who]
     present = lives.alive[first_row:, who] & known_to_register
-    sold = turnover[first_row:, who] * issuers.share[who]
+    issued, received = (factor[first_row:, who] for factor in padding)
+    sold = turnover[first_row:, who] * issuers.share[who] * issued
     ordered = _ordered(turnover[first_row - 1 :, who])
-    bought = ordered * BOUGHT * np.clip(issuers.share[who] + 0.1, 0.3, 0.95)
+    bought = ordered * received * BOUGHT * np.clip(issuers.share[who] + 0.1, 0.3, 0.95)
     return pl.concat(
         [
             _direction(b, issuers, months, present, SALES, sold, 0.42, rng),

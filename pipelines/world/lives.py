@@ -1,11 +1,11 @@
 """The lives of a partition's businesses, month by month, with the loans they ask for and repay."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
-from pipelines.world import bank
+from pipelines.world import bank, gaming
 from pipelines.world.businesses import Bools, Businesses
 from pipelines.world.cash import Loans, Luck, Money, collect, trade_a_month, ways
 from pipelines.world.columns import joined, taken
@@ -35,12 +35,18 @@ class Lives:
 
 @dataclass(frozen=True)
 class Asked:
-    """All applications, with the hidden state at the application and what the bank decided."""
+    """All applications, with the hidden state at the application and what the bank decided.
+
+    ``fair`` says whether the score without the bias would have passed; ``scheme`` is a kind of
+    ``gaming``.
+    """
 
     request: bank.Request
     money: Money
     years: Floats
     outcome: Ints
+    fair: Bools
+    scheme: Ints
     granted: Floats
 
 
@@ -55,6 +61,16 @@ class Book:
     business: Ints
     month: Ints
     loans: Loans
+
+
+def behaved(lives: Lives, punctual: Bools) -> Lives:
+    """The lives as the tax bureau meets them: without lateness in the ``punctual`` months."""
+    conduct = replace(
+        lives.conduct,
+        files_late=lives.conduct.files_late & ~punctual,
+        cannot_pay_tax=lives.conduct.cannot_pay_tax & ~punctual,
+    )
+    return replace(lives, conduct=conduct)
 
 
 def draw_luck(months: int, n: int, rng: np.random.Generator) -> Luck:
@@ -85,7 +101,7 @@ class Past:
 
     def __init__(
         self, businesses: Businesses, climate: Climate, *, open_month: int, close_month: int,
-        seed: int, bias: float, life: np.random.Generator, asking: np.random.Generator,
+        seed: int, bias: bank.Bias, life: np.random.Generator, asking: np.random.Generator,
     ) -> None:  # fmt: skip
         self.businesses, self.climate, self.bias, self.asking = businesses, climate, bias, asking
         self.open_month, self.close_month = open_month, close_month
@@ -143,23 +159,28 @@ class Past:
     def _apply(self, t: int, years: Floats) -> None:
         b, rng = self.businesses, self.asking
         free = ~self.loans.live & (years > 0.4)
+        free &= self.money.trading
         who = bank.applicants(self.money, years, free, rng.random(len(b)))
+        who, first = bank.with_twins(b, who, free, rng.random(len(who)))
         month, prime = int(self.climate.months[t]), float(self.climate.prime[t])
-        request = bank.draw_requests(b, who, month, prime, rng)
-        file = self._file(t, who, years)
+        request = bank.copied(bank.draw_requests(b, who, month, prime, rng), first)
+        scheme = gaming.tempted(b, who, self.money.cash[who], *rng.random((2, len(who))))
+        file = self._file(t, who, years, gaming.IMPRESSES * (scheme != gaming.HONEST))
         noise, withdraws, trims = rng.standard_normal(len(who)), *rng.random((2, len(who)))
-        score = bank.old_score(file, self.skill[request.officer], noise, self.bias)
+        merit = bank.old_score(file, self.skill[request.officer], noise)
+        score = merit - bank.held_against(b, who, self.bias)
         outcome = bank.decide(score, withdraws)
         amount = bank.granted_amount(request, score, trims)
         amount = np.where(outcome == bank.GRANTED, amount, 0.0)
         state = taken(self.money, who)
-        self.asked.append(Asked(request, state, years[who], outcome, amount))
+        fair = merit >= bank.CUT_OFF
+        self.asked.append(Asked(request, state, years[who], outcome, fair, scheme, amount))
         self._pay_out(t, request, outcome == bank.GRANTED, amount)
         self.applications += len(who)
 
-    def _file(self, t: int, who: Ints, years: Floats) -> bank.File:
+    def _file(self, t: int, who: Ints, years: Floats, dressed: Floats) -> bank.File:
         """What the bank sees: sales a month old, marks on the file, a visit's impression."""
-        b, end = self.businesses, max(t - 1, 0)
+        end = max(t - 1, 0)
         year, before = max(end - 12, 0), max(end - 24, 0)
         now = self.sold[end, who] - self.sold[year, who]
         then = self.sold[year, who] - self.sold[before, who]
@@ -169,7 +190,7 @@ class Past:
         visit = np.log(np.maximum(money.cash, 0.15)) + 0.8 * money.deviation
         return bank.File(
             years[who], np.maximum(now, 1e4), growth, late, arrears, court, abnormal,
-            visit, b.migrant[who],
+            visit, dressed,
         )  # fmt: skip
 
     def _pay_out(self, t: int, request: bank.Request, granted: Bools, amount: Floats) -> None:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from features.tables import METERS
 from pipelines.world.businesses import Bools, Businesses
 from pipelines.world.faults import fault_lines
-from pipelines.world.frames import NEVER, UNKNOWN, frame
-from pipelines.world.months import Ints
+from pipelines.world.frames import NEVER, UNKNOWN, frame, picked
+from pipelines.world.gaming import METER, Schemes
+from pipelines.world.months import Ints, first_day
 from pipelines.world.names import Signs, account_addresses, account_names
 from pipelines.world.trades import by_trade
 
@@ -67,7 +68,9 @@ def draw_accounts(b: Businesses, first_meter: int, rng: np.random.Generator) -> 
 
 def _never_matched(b: Businesses, rng: np.random.Generator) -> Bools:
     """Accounts in the name of a landlord or a former tenant: most of all of migrants' shops."""
-    chance = np.where(b.household, np.where(b.migrant, 0.35, 0.07), np.where(b.migrant, 0.20, 0.055))
+    chance = np.where(
+        b.household, np.where(b.migrant, 0.35, 0.07), np.where(b.migrant, 0.20, 0.055)
+    )
     young = np.maximum(0, 1 - (b.established.max() - b.established) / 1_500) * 0.10
     return np.asarray(rng.random(len(b)) < chance + young - 0.02)
 
@@ -84,6 +87,37 @@ def mislinked(accounts: Accounts) -> pl.DataFrame:
     return fault_lines(
         "meters", "link to another business", accounts.meter[wrong], accounts.from_on[wrong]
     )
+
+
+def misspelt(rows: pl.DataFrame, accounts: Accounts, signs: Signs) -> pl.DataFrame:
+    """Accounts whose name is not the registered one, as lines of the fault list."""
+    other = rows["account_name"].to_numpy() != signs.name[accounts.user].astype(str)
+    return fault_lines("meters", "misspelt name", accounts.meter[other], accounts.from_on[other])
+
+
+def shared_by_shells(
+    b: Businesses, accounts: Accounts, found: Schemes, start: int, rows: pl.DataFrame
+) -> pl.DataFrame:
+    """The meter feed after shells have put their names on the meter of the first of each group.
+
+    Half a year before a shell applies, the utility's file begins to name it on that meter.
+    """
+    shell = np.flatnonzero(found.kind == METER)
+    group = found.group[shell]
+    first = shell[np.unique(group, return_index=True)[1]]
+    electric = np.flatnonzero((accounts.service == ELECTRICITY) & ~accounts.shared)
+    owner = dict(zip(accounts.user[electric][::-1], electric[::-1], strict=True))
+    account = np.array([owner.get(u, UNKNOWN) for u in found.business[first]], dtype=np.int64)[
+        group
+    ]
+    does = (account >= 0) & (found.business[shell] != accounts.user[account])
+    since = first_day(start + found.row[shell[does]] - 6)
+    extra = rows.gather(account[does]).with_columns(
+        picked(b.code, found.business[shell[does]]).alias("business_id"),
+        pl.Series(since).cast(pl.Int32).cast(pl.Date).alias("from_on"),
+        pl.Series(since + 3).cast(pl.Int32).cast(pl.Date).alias("known_on"),
+    )
+    return pl.concat([rows, extra.unique(["meter_id", "from_on"], maintain_order=True)])
 
 
 def tenants_of(accounts: Accounts, b: Businesses) -> tuple[Ints, Ints]:

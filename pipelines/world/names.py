@@ -50,7 +50,10 @@ class Signs(NamedTuple):
 
 def draw_signs(b: Businesses, rng: np.random.Generator) -> Signs:
     """Names, owners and addresses of all businesses."""
-    return Signs(_business_names(b, rng), _owner_names(len(b), rng), _addresses(b, rng))
+    owner = _owner_names(len(b), rng)
+    place = np.arange(len(b))
+    first = np.where(b.sibling >= 0, np.minimum(b.sibling, place), place)
+    return Signs(_business_names(b, rng), owner[first], _addresses(b, rng))
 
 
 def _business_names(b: Businesses, rng: np.random.Generator) -> NDArray[Any]:

@@ -7,13 +7,25 @@ import numpy as np
 import polars as pl
 
 from features.tables import FEEDS
-from pipelines.world import faults, invoices, loans, meters, names, registrations, tax_returns
+from pipelines.world import (
+    faults,
+    gaming,
+    invoices,
+    loans,
+    meters,
+    names,
+    rebirths,
+    registrations,
+    tax_returns,
+    traps,
+)
 from pipelines.world import truth_files as told
 from pipelines.world import utility_bills as bills
+from pipelines.world.bank import Bias
 from pipelines.world.businesses import Businesses, draw_businesses
 from pipelines.world.economy import Climate, Floats, climate
-from pipelines.world.lives import Asked, Book, Lives, Past
-from pipelines.world.months import first_day
+from pipelines.world.lives import Asked, Book, Lives, Past, behaved
+from pipelines.world.months import Ints, first_day
 
 SIZE = 2_500  # businesses; fixed, so that bytes do not depend on how the work is spread
 BURN_IN = 12  # months lived before the first delivered one
@@ -22,21 +34,21 @@ HISTORY = 18  # months delivered before the bank's first loan: features need a p
 # out of time with a gap for maturing loans needs loans early
 STREAMS = (
     "businesses", "life", "asking", "registry", "tax", "invoices", "utility", "names", "bank",
-    "futures", "faults",
+    "futures", "faults", "rebirths", "solar", "consents",
 )  # fmt: skip
 Streams = Mapping[str, np.random.Generator]
 
 
 @dataclass(frozen=True)
 class Order:
-    """What to make; ``last_month`` is a month index, ``bias`` the old prejudice in score points."""
+    """What to make; ``last_month`` is a month index, ``bias`` the old policy's prejudices."""
 
     businesses: int
     months: int
     last_month: int
     seed: int
     futures: int
-    bias: float
+    bias: Bias
 
     @property
     def partitions(self) -> int:
@@ -67,34 +79,49 @@ class Story:
     asked: Asked
     book: Book
     turnover: Floats
+    ids: loans.Ids
+    schemes: gaming.Schemes
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Months and businesses."""
+        return len(self.climate.prime), len(self.businesses)
 
 
 def make_partition(order: Order, partition: int) -> Made:
     """Make one partition; the same order and number give the same frames."""
     streams = _streams(order.seed, partition)
     story = _lived(order, partition, streams)
-    b = story.businesses
-    ids = loans.application_ids(partition, len(story.asked.years))
+    b, asked, ids = story.businesses, story.asked, story.ids
+    exits = registrations.draw_exits(story.lives, story.climate, streams["registry"])
+    delivery = BURN_IN, order.last_month - story.climate.start
+    reborn = rebirths.draw_rebirths(
+        b, story.lives, asked, story.book, story.climate, delivery, order.seed, streams["rebirths"]
+    )
     accounts = meters.draw_accounts(b, partition * SIZE * 8, streams["utility"])
     signs = names.draw_signs(b, streams["names"])
-    exits = registrations.draw_exits(story.lives, story.climate, streams["registry"])
-    feeds, planted = _utility(story, accounts, signs, exits, streams)
-    feeds |= _registry(story, exits, streams) | _tax(story, exits, streams)
-    feeds |= _bank(story, ids, order.delivered, streams)
-    delivered = {}
-    for name in FEEDS:
-        delivered[name], twice = _delivered(name, feeds[name], order.delivered, streams["faults"])
-        planted.append(twice)
+    solar = bills.draw_solar(b, story.climate.months[BURN_IN:], streams["solar"])
+    feeds, lines = _utility(story, accounts, signs, exits, solar, streams)
+    taxes, lost = _tax(story, exits, streams)
+    feeds |= taxes | _registry(story, exits, streams) | _bank(story, order.delivered, streams)
+    feeds = rebirths.recoded(b, reborn, feeds, streams["rebirths"])
+    delivered, found = _delivered(order, feeds, streams["faults"])
+    listed = pl.concat([*lines, lost, *found]).filter(pl.col("day") <= _day(order.delivered))
     truth = {
         "applications": told.applications(
-            b, story.climate, story.asked, story.lives, ids, order.futures, streams["futures"]
+            b, story.climate, asked, story.lives, ids, reborn, order.futures, streams["futures"]
         ),
         "links": told.links(b, accounts),
-        "businesses": told.businesses(b, signs, exits),
+        "businesses": told.businesses(b, signs, exits, solar, reborn),
         "states": told.states(b, story.climate, story.lives, BURN_IN, order.last_month),
-        "faults": pl.concat(planted).filter(pl.col("day") <= _day(order.delivered)),
+        "rebirths": rebirths.told(b, reborn),
+        "schemes": told.schemes(story.schemes, b, reborn, ids, story.climate.start),
+        "duplicates": told.duplicates(b, asked, ids),
+        "consents": told.consents(asked, ids, streams["consents"]),
+        "policy_bias": told.policy_bias(order.bias).head(3 if partition == 0 else 0),
+        "faults": listed,
     }
-    return Made(delivered, truth)
+    return Made(delivered, truth | {"traps": traps.told(delivered, truth)})
 
 
 def _streams(seed: int, partition: int) -> Streams:
@@ -119,7 +146,9 @@ def _lived(order: Order, partition: int, streams: Streams) -> Story:
         past.live_month(t)
     lives, asked, book = past.result()
     turnover = lives.sales * b.monthly_sales * np.exp(world.season[:, b.trade])
-    return Story(b, world, lives, asked, book, turnover)
+    ids = loans.application_ids(partition, len(asked.years))
+    found = gaming.schemes(asked.scheme, asked.request.business, asked.request.month - start)
+    return Story(b, world, lives, asked, book, turnover, ids, found)
 
 
 def _registry(
@@ -135,41 +164,47 @@ def _registry(
     }
 
 
-def _tax(story: Story, exits: registrations.Exits, streams: Streams) -> dict[str, pl.DataFrame]:
+def _tax(
+    story: Story, exits: registrations.Exits, streams: Streams
+) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
+    """The bureau's feeds, and the returns it never delivers."""
     b, world, rng = story.businesses, story.climate, streams["tax"]
     taxpayers = tax_returns.draw_taxpayers(b, rng)
-    returns = tax_returns.draw_returns(
-        b, taxpayers, story.lives, world, exits, story.turnover, BURN_IN, rng
-    )
+    shown = story.turnover * gaming.declared(story.schemes, story.shape)
+    dressed = behaved(story.lives, gaming.punctual(story.schemes, story.shape))
+    returns = tax_returns.draw_returns(b, taxpayers, dressed, world, exits, shown, BURN_IN, rng)
+    returns, lost = tax_returns.lose(b, returns, rng)
     issuers = invoices.draw_issuers(b, streams["invoices"])
+    padding = gaming.invoiced(story.schemes, story.shape)
     return {
         "tax_returns": tax_returns.return_feed(b, returns, rng),
         "tax_grades": tax_returns.grade_feed(b, taxpayers, story.lives, world, rng),
         "invoices": invoices.invoice_feed(
-            b, issuers, story.lives, world, exits, story.turnover, BURN_IN, streams["invoices"]
+            b, issuers, story.lives, world, exits, story.turnover, padding, BURN_IN,
+            streams["invoices"],
         ),
-    }
+    }, lost  # fmt: skip
 
 
 def _utility(
     story: Story, accounts: meters.Accounts, signs: names.Signs, exits: registrations.Exits,
-    streams: Streams,
+    solar: Ints, streams: Streams,
 ) -> tuple[dict[str, pl.DataFrame], list[pl.DataFrame]]:  # fmt: skip
     """The utility's feeds, and the faults that were planted in them."""
-    b, rng = story.businesses, streams["utility"]
-    billed = bills.draw_bills(b, accounts, story.lives, story.climate, exits, BURN_IN, rng)
-    months = story.climate.months[BURN_IN:]
+    b, rng, world = story.businesses, streams["utility"], story.climate
+    billed = bills.draw_bills(b, accounts, story.lives, world, exits, solar, BURN_IN, rng)
+    months = world.months[BURN_IN:]
+    named = meters.meter_feed(b, accounts, signs, rng)
     feeds = {
-        "meters": meters.meter_feed(b, accounts, signs, rng),
+        "meters": meters.shared_by_shells(b, accounts, story.schemes, world.start, named),
         "utility_bills": bills.bill_feed(accounts, billed, months, rng),
     }
-    return feeds, [meters.mislinked(accounts), *bills.planted(accounts, billed, months)]
+    lines = [meters.mislinked(accounts), meters.misspelt(named, accounts, signs)]
+    return feeds, [*lines, *bills.planted(accounts, billed, months)]
 
 
-def _bank(
-    story: Story, ids: loans.Ids, delivered: int, streams: Streams
-) -> dict[str, pl.DataFrame]:
-    b, asked, rng = story.businesses, story.asked, streams["bank"]
+def _bank(story: Story, delivered: int, streams: Streams) -> dict[str, pl.DataFrame]:
+    b, asked, ids, rng = story.businesses, story.asked, story.ids, streams["bank"]
     return {
         "applications": loans.application_feed(b, asked, ids, delivered, rng),
         "repayments": loans.repayment_feed(b, asked, story.book, story.climate, ids, rng),
@@ -177,14 +212,21 @@ def _bank(
 
 
 def _delivered(
-    name: str, rows: pl.DataFrame, day: int, rng: np.random.Generator
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """What is known by the day of the delivery, a few rows doubled, in order; and those rows."""
-    table = FEEDS[name]
-    known = rows.filter(pl.col("known_on") <= _day(day))
-    known, twice = faults.doubled(name, known, rng)
-    key = [table.entity, *(k for k in table.key if k != table.entity)]
-    return known.sort([*key, *table.version], maintain_order=True), twice
+    order: Order, feeds: Mapping[str, pl.DataFrame], rng: np.random.Generator
+) -> tuple[dict[str, pl.DataFrame], list[pl.DataFrame]]:
+    """What is known by the day of the delivery, with its faults, in order; and these faults."""
+    spells = faults.dark_spells(order.last_month + 1 - order.months, order.last_month, order.seed)
+    delivered, lines = {}, []
+    for name, table in FEEDS.items():
+        rows, held = faults.held_back(name, feeds[name], spells)
+        known = rows.filter(pl.col("known_on") <= _day(order.delivered))
+        lines += [*held, *faults.shown(name, known)]
+        known, planted = faults.planted(name, known, rng)
+        known, twice = faults.doubled(name, known, rng)
+        key = [table.entity, *(k for k in table.key if k != table.entity)]
+        delivered[name] = known.sort([*key, *table.version], maintain_order=True)
+        lines += [*planted, twice]
+    return delivered, lines
 
 
 def _day(number: int) -> pl.Expr:

@@ -12,6 +12,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from features.errors import MicroloanError
+from pipelines.world.bank import Bias
 from pipelines.world.months import month_index
 from pipelines.world.partition import Order, make_partition
 
@@ -44,7 +45,7 @@ def make_province(
     workers: int = 1,
     last_month: str = "2025-12",
     futures: int = 32,
-    bias: float = 0.35,
+    bias: Bias = Bias(),  # noqa: B008 (immutable)
     progress: Callable[[int, int], None] | None = None,
 ) -> ProvinceSummary:
     """Write the feeds and the truth of a made-up province under ``out``.
@@ -52,7 +53,7 @@ def make_province(
     ``months`` are those of the loan book, up to ``last_month``; the departments' feeds reach
     further back, so that the first applicants have a past. The same arguments give the same bytes
     whatever the number of ``workers``. ``futures`` lives are lived per application for its true
-    default probability; ``bias`` is how much the old policy holds against migrant owners;
+    default probability; ``bias`` is what the old policy holds against some groups;
     ``progress`` hears of partitions done and to do.
     """
     if businesses < 1 or months < 3:

@@ -253,8 +253,10 @@ def _suspensions(b: Businesses, exits: Exits, rng: np.random.Generator) -> pl.Da
 
 
 def _ends(exits: Exits, rng: np.random.Generator) -> pl.DataFrame:
+    """The register's own ends; one in fifty is entered months later and backdated."""
     who = np.flatnonzero(exits.formal < NEVER)
-    lag = rng.integers(1, 4, len(who))
+    backdated = rng.random(len(who)) < 0.02
+    lag = np.where(backdated, rng.integers(40, 200, len(who)), rng.integers(1, 4, len(who)))
     return _state(who, exits.formal[who], lag, exits.status[who], None, None)
 
 

@@ -9,6 +9,7 @@ from features.tables import GRADES, TAX_GRADES, TAX_RETURNS
 from pipelines.world.businesses import Bools, Businesses
 from pipelines.world.columns import joined, taken
 from pipelines.world.economy import Climate, Floats
+from pipelines.world.faults import fault_lines
 from pipelines.world.frames import NEVER, UNKNOWN, frame
 from pipelines.world.lives import Lives
 from pipelines.world.months import Ints, first_day
@@ -17,6 +18,7 @@ from pipelines.world.tax_rules import notch, small_scale_vat
 from pipelines.world.trades import by_trade
 
 VAT, INCOME = 0, 1
+LOST = 0.02  # of the returns, domain notes E2
 
 
 @dataclass(frozen=True)
@@ -184,6 +186,15 @@ def _filed(
     return taken(returns, needed)
 
 
+def lose(b: Businesses, returns: Returns, rng: np.random.Generator) -> tuple[Returns, pl.DataFrame]:
+    """The returns without those the bureau never delivers, and the list of these."""
+    lost = rng.random(len(returns.due)) < LOST
+    gone = taken(returns, lost)
+    return taken(returns, ~lost), fault_lines(
+        "tax_returns", "return lost", b.code[gone.business], gone.period
+    )
+
+
 def return_feed(b: Businesses, returns: Returns, rng: np.random.Generator) -> pl.DataFrame:
     """The returns as delivered: notices of missing ones, returns, payments, amendments."""
     r = returns
@@ -252,7 +263,7 @@ def _grades_of_year(
     n, year = len(b), slice(start, start + 12)
     late = lives.conduct.files_late[year].sum(axis=0) / 3
     unpaid = lives.conduct.cannot_pay_tax[year].sum(axis=0) / 3
-    points = 84 + 4.5 * b.discipline + 4 * rng.standard_normal(n) - 9 * late - 16 * unpaid
+    points = 85 + 3.4 * b.discipline + 3.6 * rng.standard_normal(n) - 5.5 * late - 9 * unpaid
     age = (climate.months[start] + 12 - b.established_month) / 12
     grade = np.select([points >= 90, points >= 70, points >= 58], [0, 1, 3], 4)
     fresh = (age < 2.5) | (lives.sales[year].min(axis=0) <= 0) | (rng.random(n) < 0.12)

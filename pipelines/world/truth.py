@@ -8,13 +8,14 @@ own probability (stratified sampling), which tells healthy applicants apart with
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from pipelines.world import bank
 from pipelines.world.businesses import Bools, Businesses
-from pipelines.world.cash import Luck, collect, trade_a_month, ways
+from pipelines.world.cash import Loans, Luck, Money, Ways, collect, trade_a_month, ways
 from pipelines.world.columns import taken
 from pipelines.world.economy import Climate, Floats
 from pipelines.world.lives import Asked, Lives
@@ -22,6 +23,7 @@ from pipelines.world.months import Ints
 
 WINDOW_INSTALMENT, WINDOW_BULLET = 12, 15  # months from the payout
 HORIZON = WINDOW_BULLET + 1  # the payout may fall into the month after the application
+WORTH_DROPPING = 0.8  # of the loans still open: below it, those decided are left out
 TOGETHER = 4  # futures lived side by side, to keep arrays in the processor's cache
 
 
@@ -61,11 +63,10 @@ def _first_crisis(order: Floats, crisis: Floats) -> Ints:
     return np.clip(month, 1, HORIZON).astype(np.int64)
 
 
-def _luck(rng: np.random.Generator, crisis: Floats, struck: Ints, k: int) -> Luck:
+def _luck(rng: np.random.Generator, crisis: Floats, struck: Ints, k: int, left: Ints) -> Luck:
     """Luck of month ``k``: no crisis before the month ``struck``, one in it, any luck after it."""
-    n = len(crisis)
-    course, month, lumps = rng.standard_normal((3, n))
-    chance = rng.random(n)
+    course, month, lumps = rng.standard_normal((3, len(left)))
+    chance, crisis, struck = rng.random(len(left)), crisis[left], struck[left]
     spared = crisis + (1 - crisis) * chance
     turn = np.where(k < struck, spared, np.where(k == struck, crisis * chance * 0.999, chance))
     return Luck(course=course, month=month, lumps=lumps, turn=turn)
@@ -76,31 +77,64 @@ def other_life(businesses: Businesses, climate: Climate, asked: Asked, lives: Li
     who, at = asked.request.business, asked.request.month - climate.start
     luck = lives.luck
 
-    def met(k: int) -> Luck:
-        row = at + k
+    def met(k: int, left: Ints) -> Luck:
+        row, one = at[left] + k, who[left]
         return Luck(
-            luck.course[row, who], luck.month[row, who], luck.lumps[row, who], luck.turn[row, who]
+            luck.course[row, one], luck.month[row, one], luck.lumps[row, one], luck.turn[row, one]
         )
 
     return _live_on(businesses, climate, asked, met)
 
 
+@dataclass
+class _Running:
+    """Applications whose outcome is open, by position among all."""
+
+    left: Ints
+    trade: Ints
+    district: Ints
+    at: Ints
+    window: Ints
+    money: Money
+    loans: Loans
+    traits: Ways
+
+
 def _live_on(
-    businesses: Businesses, climate: Climate, asked: Asked, luck: Callable[[int], Luck]
+    businesses: Businesses, climate: Climate, asked: Asked, luck: Callable[[int, Ints], Luck]
 ) -> Bools:
     """Live the months after each application with the loan asked for; say who defaults in time."""
+    now = _paid_out(businesses, climate, asked)
+    bad = np.zeros(len(now.left), dtype=bool)
+    for k in range(1, HORIZON + 1):
+        if not len(now.left):
+            break
+        row = np.minimum(now.at + k, len(climate.prime) - 1)
+        macro = climate.macro[row, now.trade] + climate.town[row, now.district]
+        sales = trade_a_month(now.money, now.traits, luck(k, now.left), macro)
+        collect(now.loans, now.money, now.traits, sales, climate.lenient[row])
+        missed = (now.loans.late >= 3) & (now.loans.age <= now.window)
+        bad[now.left[missed]] = True
+        open_ = now.loans.live & ~missed & (now.loans.age < now.window)
+        if open_.mean() < WORTH_DROPPING:
+            now = taken(now, open_)
+    return bad
+
+
+def _paid_out(businesses: Businesses, climate: Climate, asked: Asked) -> _Running:
+    """Every application on the day it gets the loan it asked for."""
     request = asked.request
     firms = taken(businesses, request.business)
-    money, loans = taken(asked.money, slice(None)), bank.new_loans(request, request.amount)
     traits = ways(firms, asked.years)
+    money = taken(asked.money, slice(None))
     money.stock = money.stock + request.amount / traits.unit
-    at = request.month - climate.start
-    window = np.where(request.bullet, WINDOW_BULLET, WINDOW_INSTALMENT)
-    bad = np.zeros(len(at), dtype=bool)
-    for k in range(1, HORIZON + 1):
-        row = np.minimum(at + k, len(climate.prime) - 1)
-        macro = climate.macro[row, firms.trade] + climate.town[row, firms.district]
-        sales = trade_a_month(money, traits, luck(k), macro)
-        collect(loans, money, traits, sales, climate.lenient[row])
-        bad |= (loans.late >= 3) & (loans.age <= window)
-    return bad
+    return _Running(
+        left=np.arange(len(asked.years)),
+        trade=firms.trade,
+        district=firms.district,
+        at=request.month - climate.start,
+        window=np.where(request.bullet, WINDOW_BULLET, WINDOW_INSTALMENT),
+        money=money,
+        loans=bank.new_loans(request, request.amount),
+        traits=traits,
+    )

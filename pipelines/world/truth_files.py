@@ -4,34 +4,42 @@ import numpy as np
 import polars as pl
 
 from pipelines.world import truth
+from pipelines.world.bank import DISFAVOURED, GRANTED, WITHDRAWN, Bias
 from pipelines.world.businesses import Businesses
 from pipelines.world.economy import DISTRICTS, Climate
-from pipelines.world.frames import NEVER, nulled, picked
+from pipelines.world.frames import NEVER, UNKNOWN, nulled, picked
+from pipelines.world.gaming import KINDS, SPANS, Schemes
 from pipelines.world.lives import Asked, Lives
 from pipelines.world.loans import Ids
 from pipelines.world.meters import Accounts, tenants_of
-from pipelines.world.months import first_day
+from pipelines.world.months import Ints, first_day
 from pipelines.world.names import Signs
+from pipelines.world.rebirths import Rebirths, code_on
 from pipelines.world.registrations import Exits
 from pipelines.world.trades import TRADE_NAMES
 
+CONSENTS = 0.12  # of the withdrawn applications
+
 
 def applications(
-    b: Businesses, climate: Climate, asked: Asked, lives: Lives, ids: Ids, futures: int,
-    rng: np.random.Generator,
+    b: Businesses, climate: Climate, asked: Asked, lives: Lives, ids: Ids, reborn: Rebirths,
+    futures: int, rng: np.random.Generator,
 ) -> pl.DataFrame:  # fmt: skip
     """Every application: default probability, other life, and the hidden state behind them."""
+    request = asked.request
     probability, error = truth.default_probability(b, climate, asked, futures, rng)
     return pl.DataFrame(
         {
             "application_id": ids.astype(str),
-            "business_id": b.code[asked.request.business],
+            "business_id": code_on(b, reborn, request.business, request.applied),
             "true_pd": probability,
             "true_pd_se": error,
             "would_default": truth.other_life(b, climate, asked, lives),
             "cash_months": asked.money.cash,
             "sales_deviation": asked.money.deviation,
-            "officer": asked.request.officer,
+            "officer": request.officer,
+            "passed": asked.outcome == GRANTED,
+            "granted_without_bias": asked.fair & (asked.outcome != WITHDRAWN),
         }
     )
 
@@ -51,9 +59,14 @@ def links(b: Businesses, accounts: Accounts) -> pl.DataFrame:
     )
 
 
-def businesses(b: Businesses, signs: Signs, exits: Exits) -> pl.DataFrame:
-    """Names, owners, hidden traits and the real end of trading of the businesses."""
-    return pl.DataFrame(
+def businesses(
+    b: Businesses, signs: Signs, exits: Exits, solar: Ints, reborn: Rebirths
+) -> pl.DataFrame:
+    """Names, owners, hidden traits and the real end of trading of the businesses.
+
+    A household reborn as a company is there twice, under its new code with ``earlier_id``.
+    """
+    rows = pl.DataFrame(
         {
             "business_id": b.code,
             "name": signs.name.astype(str),
@@ -70,9 +83,71 @@ def businesses(b: Businesses, signs: Signs, exits: Exits) -> pl.DataFrame:
             "monthly_sales": b.monthly_sales,
             "cash_target": b.target,
             "monthly_crisis": b.crisis,
-            "stopped_on": nulled(pl.Series(exits.stopped).cast(pl.Int32), int(NEVER)).cast(pl.Date),
+            "stopped_on": _days(exits.stopped),
+            "solar_since": _days(
+                np.where(solar < NEVER, first_day(np.minimum(solar, 30_000)), NEVER)
+            ),
+            "sibling_id": picked(b.code, b.sibling),
+            "earlier_id": pl.Series([None] * len(b), dtype=pl.String),
         }
     )
+    who = np.flatnonzero(reborn.day < NEVER)
+    again = rows.gather(who).with_columns(
+        pl.col("business_id").alias("earlier_id"), pl.Series("business_id", reborn.code[who])
+    )
+    return pl.concat([rows, again])
+
+
+def consents(asked: Asked, ids: Ids, rng: np.random.Generator) -> pl.DataFrame:
+    """Withdrawn applications of which the consent to use the data was withdrawn, and when."""
+    withdrawn = np.flatnonzero(asked.outcome == WITHDRAWN)
+    who = withdrawn[rng.random(len(withdrawn)) < CONSENTS]
+    day = _days(asked.request.applied[who] + 1)
+    return pl.DataFrame({"application_id": ids[who].astype(str), "withdrawn_on": day})
+
+
+def duplicates(b: Businesses, asked: Asked, ids: Ids) -> pl.DataFrame:
+    """Pairs of applications by one owner for two businesses in one month, of equal request."""
+    r = asked.request
+    rows = pl.DataFrame(
+        {"i": r.business, "month": r.month, "amount": r.amount, "application_id": ids.astype(str)}
+    )
+    twin = rows.with_columns(pl.Series("twin", b.sibling[r.business]))
+    same = ["month", "amount"]
+    pairs = twin.join(rows, left_on=["twin", *same], right_on=["i", *same], suffix="_of_sibling")
+    return pairs.filter(pl.col("i") < pl.col("twin")).select(
+        "application_id", "application_id_of_sibling"
+    )
+
+
+def schemes(found: Schemes, b: Businesses, reborn: Rebirths, ids: Ids, start: int) -> pl.DataFrame:
+    """Who dressed up which figures since when, before which application."""
+    back = np.array([SPANS.get(kind, 0) for kind in range(len(KINDS))])[found.kind]
+    at = first_day(start + found.row)
+    return pl.DataFrame(
+        {
+            "application_id": ids[found.application].astype(str),
+            "business_id": code_on(b, reborn, found.business, at),
+            "scheme": picked(np.array(KINDS), found.kind),
+            "since": _days(first_day(start + found.row - back)),
+            "group": nulled(pl.Series(found.group), int(UNKNOWN)),
+        }
+    )
+
+
+def policy_bias(bias: Bias) -> pl.DataFrame:
+    """What the old policy holds against whom, in points of its score."""
+    return pl.DataFrame(
+        {
+            "attribute": ["owner_is_local", "owner_sex", "district"],
+            "held_against": ["false", "female", DISTRICTS[DISFAVOURED]],
+            "points": [bias.migrant, bias.woman, bias.district],
+        }
+    )
+
+
+def _days(days: Ints) -> pl.Series:
+    return nulled(pl.Series(days).cast(pl.Int32), int(NEVER)).cast(pl.Date)
 
 
 def states(

@@ -34,8 +34,9 @@ class Bills(NamedTuple):
 
 
 def consumption(
-    b: Businesses, lives: Lives, climate: Climate, first_row: int, rng: np.random.Generator
-) -> Floats:
+    b: Businesses, lives: Lives, climate: Climate, solar: Ints, first_row: int,
+    rng: np.random.Generator,
+) -> Floats:  # fmt: skip
     """KWh by month and business: size, month's sales, season, and a drift of its own."""
     rows = slice(first_row, None)
     sales = np.maximum(lives.sales[rows], 1e-3)
@@ -43,7 +44,6 @@ def consumption(
     shape = sales.shape
     own = 0.55 * rng.standard_normal(shape[1])
     drift = np.cumsum(0.05 * rng.standard_normal(shape), axis=0)
-    solar = _solar(b, climate, first_row, rng)
     log: Floats = (
         np.log(by_trade("kwh", b.trade))
         + level
@@ -52,7 +52,7 @@ def consumption(
         + _season(b, climate.months[rows])
         + drift
         + 0.17 * rng.standard_normal(shape)
-        + solar
+        + np.where(climate.months[rows][:, None] >= solar, np.log(0.55), 0.0)
     )
     running = np.where(lives.trading[rows], 1.0, IDLE) * lives.alive[rows]
     return np.asarray(np.exp(log) * running)
@@ -60,29 +60,29 @@ def consumption(
 
 def _season(b: Businesses, months: Ints) -> Floats:
     summer = np.isin(months % 12, (6, 7))[:, None] * np.log1p(by_trade("summer", b.trade))
-    return np.asarray(summer - 0.9 * festival_days(months)[:, None] * by_trade("festival", b.trade))
+    return np.asarray(
+        summer - 0.78 * festival_days(months)[:, None] * by_trade("festival", b.trade)
+    )
 
 
-def _solar(b: Businesses, climate: Climate, first_row: int, rng: np.random.Generator) -> Floats:
-    """A few workshops put panels on the roof: what they buy falls, what they sell does not."""
+def draw_solar(b: Businesses, months: Ints, rng: np.random.Generator) -> Ints:
+    """Month in which a few workshops put panels on the roof: they buy less and sell no less."""
     workshop = np.isin(
         b.trade, [TRADE_NAMES.index(t) for t in ("garments", "weaving", "machinery")]
     )
-    months = climate.months[first_row:]
-    start = np.where(
+    return np.where(
         workshop & (rng.random(len(b)) < 0.08),
         rng.integers(months[0] - 24, months[-1], len(b)),
         NEVER,
     )
-    return np.where(months[:, None] >= start, np.log(0.55), 0.0)
 
 
 def draw_bills(
-    b: Businesses, accounts: Accounts, lives: Lives, climate: Climate, exits: Exits,
+    b: Businesses, accounts: Accounts, lives: Lives, climate: Climate, exits: Exits, solar: Ints,
     first_row: int, rng: np.random.Generator,
 ) -> Bills:  # fmt: skip
     """A bill a month per account (water every second), while the account runs."""
-    kwh = consumption(b, lives, climate, first_row, rng)
+    kwh = consumption(b, lives, climate, solar, first_row, rng)
     account, user = tenants_of(accounts, b)
     used = np.zeros((kwh.shape[0], len(accounts.user)))
     np.add.at(used.T, account, kwh.T[user])

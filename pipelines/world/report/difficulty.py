@@ -25,7 +25,7 @@ from pipelines.world.report.evidence import Evidence
 from pipelines.world.report.marginal import Marginal
 
 LEARNT_SHARE = 0.6  # of the applications, the earliest
-SHUFFLES = 5
+SHUFFLES = 12
 PARAMETERS: dict[str, Any] = {
     "objective": "binary", "num_leaves": 6, "learning_rate": 0.06, "min_data_in_leaf": 80,
     "lambda_l2": 10.0, "feature_fraction": 0.6, "num_threads": 1, "deterministic": True,

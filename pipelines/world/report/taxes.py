@@ -135,6 +135,9 @@ def _conduct(evidence: Evidence) -> Iterator[Marginal]:
         title = f"applicants with {name}"
         share = float(ever.mean())  # type: ignore[arg-type]
         yield Marginal("filing", title, low, high, "J4", share, len(ever), "%")
+    overdue = float(first.select(late.mean()).item())
+    name = "returns filed late or missing"
+    yield Marginal("filing", name, 0.035, 0.055, "B4; tolerance ours", overdue, first.height, "%")
     yield _restated(evidence)
     yield _unmatched(evidence)
 

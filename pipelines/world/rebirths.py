@@ -1,0 +1,142 @@
+"""Households reborn as companies: a new code in every feed, and the old one's history left behind.
+
+The Chinese term is 个转企. The people, the trade, the customers and the cash go on; the register
+closes one entry and opens another, and nobody tells the bank.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from features.tables import LEGAL_FORMS
+from pipelines.world.businesses import Businesses
+from pipelines.world.credit_codes import credit_codes
+from pipelines.world.economy import DISTRICTS, Climate
+from pipelines.world.frames import NEVER
+from pipelines.world.lives import Asked, Book, Lives
+from pipelines.world.months import Ints, first_day
+
+YEARLY = 0.008  # of households
+APART = 440_000_000  # between the running number of an old and a new code
+FOLLOWS = 0.6  # of the utility's accounts are moved to the new code, some months later
+SPEAKS_OF = {
+    "registrations": "effective_on", "registration_events": "happened_on", "tax_returns": "period",
+    "invoices": "period", "repayments": "period",
+}  # fmt: skip
+COMPANY = LEGAL_FORMS[0]
+
+
+class Rebirths(NamedTuple):
+    """Day and new code by business; the day is NEVER for all but a few households."""
+
+    day: Ints
+    code: NDArray[Any]
+
+
+def draw_rebirths(
+    b: Businesses, lives: Lives, asked: Asked, book: Book, climate: Climate, rows: tuple[int, int],
+    seed: int, rng: np.random.Generator,
+) -> Rebirths:  # fmt: skip
+    """Some trading households change over, in a month in which they owe the bank nothing.
+
+    ``rows`` of the climate are the first and the last month in which it may happen.
+    """
+    n, months = len(b), len(climate.prime)
+    first, last = rows
+    row = rng.integers(first, last + 1, n)
+    chosen = b.household & (rng.random(n) < YEARLY * (last + 1 - first) / 12)
+    busy = np.zeros((months + 1, n), dtype=bool)
+    busy[book.month, book.business] = True
+    at = asked.request.month - climate.start
+    for after in range(4):  # an open application waits for its answer, and for its payout
+        busy[np.minimum(at + after, months), asked.request.business] = True
+    chosen &= lives.trading[row, np.arange(n)] & ~busy[row, np.arange(n)]
+    chosen &= b.established < first_day(climate.start + row) - 400
+    day = np.where(chosen, first_day(climate.start + row), NEVER)
+    districts = [DISTRICTS[d] for d in b.district]
+    return Rebirths(day, credit_codes(b.number + APART, [COMPANY] * n, districts, seed))
+
+
+def code_on(b: Businesses, reborn: Rebirths, business: Ints, day: Ints) -> NDArray[Any]:
+    """The code under which each business goes on each day."""
+    return np.where(day >= reborn.day[business], reborn.code[business], b.code[business])
+
+
+def recoded(
+    b: Businesses, reborn: Rebirths, feeds: dict[str, pl.DataFrame], rng: np.random.Generator
+) -> dict[str, pl.DataFrame]:
+    """The feeds with the new codes from the day of each rebirth on."""
+    told_by = _changes(b, reborn)
+    changed = {
+        name: _renamed(rows, told_by, pl.col(SPEAKS_OF[name]))
+        for name, rows in feeds.items()
+        if name in SPEAKS_OF
+    }
+    applied = pl.col("applied_at").dt.convert_time_zone("Asia/Shanghai").dt.date()
+    changed["applications"] = _renamed(feeds["applications"], told_by, applied)
+    new_year = pl.date(pl.col("year"), 1, 1)
+    changed["tax_grades"] = _renamed(feeds["tax_grades"], told_by, new_year)
+    changed["registrations"] = _reregistered(feeds["registrations"], changed, told_by)
+    return feeds | changed | {"meters": _followed(feeds["meters"], told_by, rng)}
+
+
+def _changes(b: Businesses, reborn: Rebirths) -> pl.DataFrame:
+    who = np.flatnonzero(reborn.day < NEVER)
+    day = pl.Series(reborn.day[who]).cast(pl.Int32).cast(pl.Date)
+    return pl.DataFrame({"business_id": b.code[who], "reborn_as": reborn.code[who], "day": day})
+
+
+def _renamed(rows: pl.DataFrame, changes: pl.DataFrame, speaks_of: pl.Expr) -> pl.DataFrame:
+    later = pl.col("day").is_not_null() & (speaks_of >= pl.col("day"))
+    code = pl.when(later).then("reborn_as").otherwise("business_id")
+    joined = rows.join(changes, on="business_id", how="left", maintain_order="left")
+    return joined.with_columns(code.alias("business_id")).select(rows.columns)
+
+
+def _reregistered(
+    before: pl.DataFrame, feeds: dict[str, pl.DataFrame], changes: pl.DataFrame
+) -> pl.DataFrame:
+    """The old entry is cancelled and a new one opened; later changes are the new one's."""
+    rows, names = feeds["registrations"], before.columns
+    last = before.join(changes, on="business_id").filter(pl.col("effective_on") < pl.col("day"))
+    last = last.sort("known_on").unique("business_id", keep="last", maintain_order=True)
+    last = last.filter(~pl.col("status").cast(pl.String).is_in(["revoked", "cancelled"]))
+    known = pl.col("day").dt.offset_by("2d").alias("known_on")
+    status, form = before.schema["status"], before.schema["legal_form"]
+    closed = last.with_columns(
+        pl.lit("cancelled").cast(status).alias("status"), pl.col("day").alias("effective_on"), known
+    )
+    opened = last.with_columns(
+        pl.col("reborn_as").alias("business_id"), pl.col("day").alias("effective_on"), known
+    )
+    new = pl.col("business_id").is_in(changes["reborn_as"].implode())
+    day = rows.join(changes.rename({"business_id": "old", "reborn_as": "business_id"}),
+                    on="business_id", how="left", maintain_order="left")["day"]  # fmt: skip
+    rows = pl.concat([rows.with_columns(day.alias("day")), opened.select(*names, "day")])
+    founded = pl.when(new).then("day").otherwise("established_on").alias("established_on")
+    kind = pl.when(new).then(pl.lit(COMPANY).cast(form)).otherwise("legal_form").alias("legal_form")
+    both = pl.concat([rows.with_columns(founded, kind).select(names), closed.select(names)])
+    ordered = both.sort("business_id", "known_on", "effective_on", maintain_order=True)
+    return ordered.unique(["business_id", "known_on"], keep="last", maintain_order=True)
+
+
+def _followed(
+    meters: pl.DataFrame, changes: pl.DataFrame, rng: np.random.Generator
+) -> pl.DataFrame:
+    """Some accounts are moved to the new code months later; the rest keep the dead one."""
+    kept = meters.join(changes, on="business_id").filter(pl.col("known_on") < pl.col("day"))
+    chosen = kept.filter(pl.Series(rng.random(kept.height) < FOLLOWS))
+    lag = pl.Series(rng.integers(30, 200, chosen.height), dtype=pl.Int32)
+    moved = chosen.with_columns(
+        pl.col("reborn_as").alias("business_id"),
+        pl.col("day").alias("from_on"),
+        (pl.col("day").cast(pl.Int32) + lag).cast(pl.Date).alias("known_on"),
+    )
+    return pl.concat([meters, moved.select(meters.columns)])
+
+
+def told(b: Businesses, reborn: Rebirths) -> pl.DataFrame:
+    """The list of rebirths for the truth."""
+    return _changes(b, reborn)
