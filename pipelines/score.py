@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from features.catalog import CATALOG
 from features.errors import MicroloanError
 from features.periods import YUAN
 from pipelines.settings import Var
@@ -50,7 +51,7 @@ def score(
         MicroloanError: there is no champion, no store, or no application to decide.
     """
     bundle = read_champion(paths.bundles, read_gate_keys(paths.gate_keys))
-    rows, _ = read_features(table, bundle.features)
+    rows, _ = read_features(table, CATALOG)  # whole: policies read what a scorer may not
     wanted = rows.filter(pl.col("applied_on") >= since) if since else rows
     if wanted.is_empty():
         raise MicroloanError(f"No application in {table} since {since}. Name an earlier day.")
@@ -70,7 +71,7 @@ def score(
 def _decide(
     asked: pl.DataFrame, tables: Mapping[str, pl.DataFrame], bundle: Bundle
 ) -> Iterator[Decision]:
-    names = [feature.name for feature in bundle.features]
+    names = [feature.name for feature in CATALOG]
     sources = sources_as_of(asked, tables)
     for row, dates in zip(asked.iter_rows(named=True), sources, strict=True):
         yield decide_with(
