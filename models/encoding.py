@@ -102,7 +102,11 @@ def _look_up(risk: Vector, codes: Vector) -> Vector:
 
 
 def _fills(matrix: Matrix) -> Vector:
-    complete = ~np.isnan(matrix).any(axis=0)
-    fills = np.full(matrix.shape[1], np.nan)
-    fills[complete] = np.quantile(matrix[:, complete], 0.5, axis=0, method="lower")
-    return fills
+    """Medians of the columns without a missing value, one at a time: together they copy all."""
+    return np.array([_median_if_complete(column) for column in matrix.T])
+
+
+def _median_if_complete(column: Vector) -> float:
+    if np.isnan(column).any():
+        return np.nan
+    return float(np.quantile(column, 0.5, method="lower"))

@@ -30,7 +30,7 @@ from models.fitting import calibrated
 from models.folds import FOLDS, Places, content_order
 from models.growing import grow_recipe, judged_at_random
 from models.rates import rate_slope
-from models.rows import Rows, UnfitRows
+from models.rows import Rows, UnfitRows, reordered
 from models.scorer import Scorer
 
 Vector = NDArray[np.float64]
@@ -207,7 +207,7 @@ def _exposed(columns: Columns, X: Any, watch: Watch, groups: Any) -> tuple[Rows,
     _demand_defaults(watch)
     rows = Rows(
         places=order,
-        codes=codes[order],
+        codes=reordered(codes, order),
         target=watch.defaulted / exposure,
         weight=watch.weight * exposure,
         applied_on=watch.started.astype(np.float64),

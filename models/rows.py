@@ -65,7 +65,7 @@ def training_rows(
     order = order[weight[order] > 0]
     return Rows(
         places=order,
-        codes=_reordered(codes, order),
+        codes=reordered(codes, order),
         target=bad[order],
         weight=weight[order] / weight[order].mean(),
         applied_on=None if days is None else days[order],
@@ -73,7 +73,7 @@ def training_rows(
     )
 
 
-def _reordered(codes: Matrix, order: Places) -> Matrix:
+def reordered(codes: Matrix, order: Places) -> Matrix:
     """Column by column in place: a second matrix would double the memory of a fit."""
     for column in codes.T:
         column[: len(order)] = column[order]
