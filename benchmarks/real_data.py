@@ -25,7 +25,7 @@ from scipy.stats import norm
 from sklearn.model_selection import RepeatedStratifiedKFold
 
 from models import Scorer
-from models import metrics as m
+from models.validation import metrics as m
 
 Split = tuple[np.ndarray, np.ndarray]
 

@@ -15,7 +15,8 @@ import polars as pl
 from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
 
 from features.catalog import CATALOG, directions
-from models import Scorer, metrics
+from models import Scorer
+from models.validation import metrics
 from pipelines.cumcm import deliver
 from pipelines.intake.ingest import ingest
 from pipelines.tabulate import read_features, tabulate

@@ -27,8 +27,8 @@ from real_data import (
 )
 
 from models import Scorer
-from models import metrics as m
-from models.hazard import fit_hazard
+from models.scoring.hazard import fit_hazard
+from models.validation import metrics as m
 
 YEARS = range(1999, 2009)
 Chances = dict[int, np.ndarray]

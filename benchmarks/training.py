@@ -25,9 +25,10 @@ from rich.console import Console
 from rich.table import Table
 from scipy.special import expit
 
-from models import Scorer, growing
-from models.columns import Columns
-from models.rows import training_rows
+from models import Scorer
+from models.scoring import growing
+from models.scoring.columns import Columns
+from models.scoring.rows import training_rows
 
 MISSING = 0.05
 TELLING = 20  # features that bear on the outcome

@@ -1,5 +1,5 @@
 """How likely is it to default, and why?"""
 
-from models.scorer import Scorer
+from models.scoring.scorer import Scorer
 
 __all__ = ["Scorer"]

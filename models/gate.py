@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from math import isfinite
 
 from models.gate_record import Check, GateRecord, Limits, Override
-from models.metrics import PairedTest
-from models.validation import Validation
+from models.validation.metrics import PairedTest
+from models.validation.validation import Validation
 
 
 def judge(

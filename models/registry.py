@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from features.errors import MicroloanError
-from models.files import content_hash
-from models.scorer import Scorer
-from models.validation import Validation
+from models.scoring.files import content_hash
+from models.scoring.scorer import Scorer
+from models.validation.validation import Validation
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -14,12 +14,12 @@ from prefect import flow, task
 from features.catalog import CATALOG
 from pipelines import console
 from pipelines.intake.ingest import ingest
-from pipelines.plan import Plan
-from pipelines.promote import Promoted, promote
+from pipelines.learning.plan import Plan
+from pipelines.learning.promote import Promoted, promote
+from pipelines.learning.train import train
 from pipelines.score import score
 from pipelines.settings import Var
 from pipelines.tabulate import tabulate
-from pipelines.train import train
 from pipelines.world import make_province
 
 BATCH_DAYS = 91

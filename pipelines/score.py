@@ -13,13 +13,13 @@ from features.errors import MicroloanError
 from features.periods import YUAN
 from pipelines.settings import Var
 from pipelines.tabulate import read_features
-from serving.bundle import Bundle, read_champion
-from serving.decide import Application, Decision
+from serving.bundles.bundle import Bundle, read_champion
+from serving.bundles.release import read_gate_keys
+from serving.decision.decide import Application, Decision
+from serving.decision.rows import clean
+from serving.decision.sources import sources_as_of
+from serving.desk.replay import decide_with
 from serving.records import Records
-from serving.release import read_gate_keys
-from serving.replay import decide_with
-from serving.rows import clean
-from serving.sources import sources_as_of
 
 
 @dataclass(frozen=True)

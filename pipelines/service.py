@@ -19,9 +19,9 @@ import polars as pl
 from features.errors import MicroloanError
 from features.periods import YUAN
 from pipelines.settings import Var
-from serving.keys import create_key, list_keys
 from serving.records import Records
-from serving.settings import PREFIX, Settings
+from serving.web.keys import create_key, list_keys
+from serving.web.settings import PREFIX, Settings
 
 READY_SECONDS = 60
 
@@ -101,7 +101,9 @@ def running(served: Settings) -> Iterator[subprocess.Popen[bytes]]:
     told = {
         PREFIX + name.upper(): str(value) for name, value in fields.items() if value is not None
     }
-    process = subprocess.Popen([sys.executable, "-m", "serving.server"], env={**os.environ, **told})
+    process = subprocess.Popen(
+        [sys.executable, "-m", "serving.web.server"], env={**os.environ, **told}
+    )
     try:
         _await_ready(process, f"http://{served.host}:{served.port}")
         yield process

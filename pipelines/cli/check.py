@@ -13,7 +13,7 @@ app.command(check)
 @check.command(help_epilogue="Example: microloan check leakage")
 def leakage(*, common: Common = DEFAULT) -> None:
     """Make all that was known later absurd, and see whether a feature moves; try each one alone."""
-    from pipelines.leakage import audit
+    from pipelines.learning.leakage import audit
 
     found = audit(common.paths)
     if found.foretelling_alone:

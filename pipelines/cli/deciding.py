@@ -47,8 +47,8 @@ def serve(*, host: str = "127.0.0.1", port: int = 8000, common: Common = DEFAULT
         Port to listen on.
     """
     from pipelines.service import new_key, settings
-    from serving.release import champion
-    from serving.server import serve as answer
+    from serving.bundles.release import champion
+    from serving.web.server import serve as answer
 
     champion(common.paths.bundles)  # tells what to do if there is none
     served = settings(common.paths, host=host, port=port)

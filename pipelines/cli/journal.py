@@ -11,8 +11,8 @@ from pipelines import console
 from pipelines.cli.root import DEFAULT, Common, app
 
 if TYPE_CHECKING:
-    from serving.checkpoints import Key
-    from serving.entries import Stored
+    from serving.journal.checkpoints import Key
+    from serving.journal.entries import Stored
 
 journal = App(name="journal", help="Verify and read the journal of decisions.")
 app.command(journal)
@@ -42,7 +42,7 @@ def verify(
     key
         Public key of the journal as kept elsewhere; default: that of the key file beside it.
     """
-    from serving.checkpoints import verify_against
+    from serving.journal.checkpoints import verify_against
 
     path = _existing(file, common)
     own = path.with_name(path.name + ".checkpoint")
@@ -67,9 +67,9 @@ def checkpoint(
     file
         Journal; default: the service's own.
     """
-    from serving.checkpoints import Key, sign, write
-    from serving.reading import verify
-    from serving.seals import Secret
+    from serving.journal.checkpoints import Key, sign, write
+    from serving.journal.reading import verify
+    from serving.journal.seals import Secret
 
     path = _existing(file, common)
     whole, _ = verify(path)
@@ -126,10 +126,10 @@ def replay(
     file
         Journal; default: the service's own.
     """
-    from serving.audit import recompute
-    from serving.entries import DECISIONS
-    from serving.reading import entries
-    from serving.release import read_gate_keys
+    from serving.bundles.release import read_gate_keys
+    from serving.desk.audit import recompute
+    from serving.journal.entries import DECISIONS
+    from serving.journal.reading import entries
 
     if all == (decision is not None):
         raise MicroloanError("Name one decision, or say --all.")
@@ -149,7 +149,7 @@ def replay(
 
 
 def _entry(path: Path, decision_id: str) -> "Stored":
-    from serving.reading import entry
+    from serving.journal.reading import entry
 
     stored = entry(path, decision_id)
     if stored is None or stored.kind != "decision":
@@ -158,10 +158,10 @@ def _entry(path: Path, decision_id: str) -> "Stored":
 
 
 def _key(path: Path, given: str | None) -> "Key":
-    from serving.checkpoints import Key
-    from serving.entries import identity_of
-    from serving.reading import reading
-    from serving.seals import Secret
+    from serving.journal.checkpoints import Key
+    from serving.journal.entries import identity_of
+    from serving.journal.reading import reading
+    from serving.journal.seals import Secret
 
     if given is not None:
         return Key.parse(given)

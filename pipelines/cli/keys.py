@@ -40,7 +40,7 @@ def create(
     days
         Days it lives, 365 at most.
     """
-    from serving.keys import create_key
+    from serving.web.keys import create_key
 
     common.paths.root.mkdir(parents=True, exist_ok=True)
     now, lifetime = datetime.now(UTC), timedelta(days=days)
@@ -65,7 +65,7 @@ def revoke(
     common: Common = DEFAULT,
 ) -> None:
     """Revoke a key; a running service refuses it from the next request on."""
-    from serving.keys import revoke_key
+    from serving.web.keys import revoke_key
 
     revoke_key(common.paths.keys, key)
     common.tell("Revoked", {"id": key})
@@ -74,7 +74,7 @@ def revoke(
 @keys.command(name="list", help_epilogue="Example: microloan keys list")
 def list_(*, common: Common = DEFAULT) -> None:
     """List the keys there are, without their secrets."""
-    from serving.keys import list_keys
+    from serving.web.keys import list_keys
 
     now = datetime.now(UTC)
     rows = [

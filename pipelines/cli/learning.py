@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from pipelines import console
 from pipelines.cli.root import DEFAULT, Common, app
-from pipelines.plan import Form, Inference, Method, Plan
+from pipelines.learning.plan import Form, Inference, Method, Plan
 
 
 @app.command(help_epilogue="Example: microloan train --seed 7 --until 2024-06-30")
@@ -57,7 +57,7 @@ def train(
     seed
         Seed of folds, trees and trials.
     """
-    from pipelines.train import train as learn
+    from pipelines.learning.train import train as learn
 
     plan = Plan(
         method=method,
@@ -126,7 +126,7 @@ def fit(
     seed
         Seed of folds and trees.
     """
-    from pipelines.fit import fit_table
+    from pipelines.learning.fit import fit_table
 
     with console.progress("fit") as report:
         fitted = fit_table(

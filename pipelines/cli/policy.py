@@ -28,7 +28,7 @@ def check(
     against
         File to compare with; default: the one of the same folder in force before it.
     """
-    from serving.revision import check as check_file
+    from serving.decision.revision import check as check_file
 
     checked = check_file(file, against)
     changes = [change._asdict() for change in checked.changes]

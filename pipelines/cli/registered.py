@@ -22,7 +22,7 @@ def models(*, name: str = "microloan", common: Common = DEFAULT) -> None:
     name
         Name of the model; `microloan fit` names one after its table.
     """
-    from pipelines.register import versions
+    from pipelines.learning.register import versions
 
     rows = versions(common.paths, name)
     console.table(f"Versions of {name}", rows)
@@ -47,7 +47,7 @@ def report(
     browse
         Open it in the browser of this machine, where there is one.
     """
-    from pipelines.register import report as take_out
+    from pipelines.learning.register import report as take_out
 
     file = take_out(common.paths, version, name)
     common.tell("Validation report", {"report": str(file)})
@@ -58,7 +58,7 @@ def report(
 @app.command(help_epilogue="Example: microloan compare 3 champion")
 def compare(first: Which, second: Which, /, *, common: Common = DEFAULT) -> None:
     """Judge two versions on the same rows: figures, paired tests and a plot."""
-    from pipelines.compare import compare as judge
+    from pipelines.learning.compare import compare as judge
 
     judged = judge(common.paths, first, second)
     console.table("On the rows of the first one's test", judged.figures)
@@ -75,7 +75,7 @@ def scorecard(version: Which, /, *, name: str = "microloan", common: Common = DE
     name
         Name of the model.
     """
-    from pipelines.register import scorecard as tables
+    from pipelines.learning.register import scorecard as tables
 
     sys.stdout.write(tables(common.paths, version, name))
 
@@ -104,7 +104,7 @@ def sql(
     name
         Name of the model.
     """
-    from pipelines.register import sql as select
+    from pipelines.learning.register import sql as select
 
     carried = [key.strip() for key in keys.split(",") if key.strip()]
     sys.stdout.write(
@@ -134,7 +134,7 @@ def promote(
         Why it should serve all the same; needed with --override-by.
     """
     from models.gate_record import Override
-    from pipelines.promote import promote as hold_and_publish
+    from pipelines.learning.promote import promote as hold_and_publish
 
     override = Override(override_by, reason) if override_by or reason else None
     promoted = hold_and_publish(common.paths, version=version, policy=policy, override=override)
@@ -152,7 +152,7 @@ def rollback(
     common: Common = DEFAULT,
 ) -> None:
     """Let the scorer and policy serve again that did before; no training, no new judgement."""
-    from pipelines.register import rollback as restore
+    from pipelines.learning.register import rollback as restore
 
     restored = restore(common.paths, version)
     common.tell(f"Champion is version {restored.version} again", restored)
@@ -166,7 +166,7 @@ def reproduce(
     common: Common = DEFAULT,
 ) -> None:
     """Train a registered scorer again from its plan, and compare it byte for byte."""
-    from pipelines.reproduce import reproduce as make_again
+    from pipelines.learning.reproduce import reproduce as make_again
 
     made = make_again(common.paths, run)
     common.tell(f"Version {made.version} came out the same, byte for byte", made)

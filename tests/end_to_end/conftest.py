@@ -8,13 +8,13 @@ import pytest
 from features.catalog import CATALOG
 from models.gate_record import Limits
 from pipelines.intake.ingest import IngestSummary, ingest
-from pipelines.learn import Learnt
-from pipelines.plan import Plan
-from pipelines.promote import Promoted, promote
+from pipelines.learning.learn import Learnt
+from pipelines.learning.plan import Plan
+from pipelines.learning.promote import Promoted, promote
+from pipelines.learning.train import train
 from pipelines.score import BatchSummary, score
 from pipelines.settings import Var
 from pipelines.tabulate import tabulate
-from pipelines.train import train
 from pipelines.world import make_province
 
 BUSINESSES = 5_000

@@ -8,19 +8,19 @@ import pytest
 
 from models.gate_record import GateClosed, Override
 from models.registry import MODEL, Registry
-from pipelines.compare import compare
-from pipelines.learn import Learnt
-from pipelines.plan import Plan
-from pipelines.promote import promote
-from pipelines.register import report, rollback, versions
-from pipelines.reproduce import reproduce
+from pipelines.learning.compare import compare
+from pipelines.learning.learn import Learnt
+from pipelines.learning.plan import Plan
+from pipelines.learning.promote import promote
+from pipelines.learning.register import report, rollback, versions
+from pipelines.learning.reproduce import reproduce
+from pipelines.learning.study import study
+from pipelines.learning.train import train
 from pipelines.run import free_port
 from pipelines.service import ask, invite, new_key, running, settings
-from pipelines.study import study
-from pipelines.train import train
-from serving.bundle import read_champion
-from serving.reading import verify
-from serving.release import read_gate_keys
+from serving.bundles.bundle import read_champion
+from serving.bundles.release import read_gate_keys
+from serving.journal.reading import verify
 from tests.end_to_end.conftest import FEATURES, SEED, Travelled, travel
 
 
@@ -69,8 +69,8 @@ def test_a_served_decision_equals_the_batch_and_is_in_the_journal(travelled: Tra
     assert answer["outcome"] == batch["outcome"]
     assert answer["limit"] == batch["limit"]
     assert [reason["code"] for reason in answer["reasons"]] == batch["reasons"]
-    entries, _ = verify(served.journal)
-    assert entries == 1
+    whole, _ = verify(served.journal)
+    assert whole.size == 1
 
 
 def test_nothing_known_after_the_test_began_is_learnt(travelled: Travelled) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from serving.keys import create_key
+from serving.web.keys import create_key
 from tests.serving.conftest import GATE_KEYS, bundles, champion, request_of, scorer, store
 
 __all__ = ["bundles", "champion", "scorer", "store"]  # fixtures

@@ -4,9 +4,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.database import BadJournal
-from serving.entries import Stored
-from serving.reading import entries, verify
+from serving.journal.database import BadJournal
+from serving.journal.entries import Stored
+from serving.journal.reading import entries, verify
 from tests.faults.writer import entry
 
 

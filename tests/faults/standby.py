@@ -8,8 +8,8 @@ import sys
 
 import msgspec
 
-from serving.server import serve
-from serving.settings import read_settings
+from serving.web.server import serve
+from serving.web.settings import read_settings
 
 if __name__ == "__main__":
     serve(read_settings(msgspec.json.decode(sys.stdin.readline(), type=dict[str, str])))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.reading import entries, verify
+from serving.journal.reading import entries, verify
 from tests.faults.conftest import Kitchen, ask
 
 pytestmark = [

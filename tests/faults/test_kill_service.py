@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.reading import entries, verify
+from serving.journal.reading import entries, verify
 from tests.faults.conftest import Kitchen, Load, Service, Told, ask
 
 _log = logging.getLogger(__name__)

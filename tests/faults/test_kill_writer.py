@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.journal import Journal
+from serving.journal.journal import Journal
 from tests.faults.history import compare, told
 
 pytestmark = [

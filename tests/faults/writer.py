@@ -13,10 +13,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from serving import database
-from serving.entries import Entry
-from serving.journal import Journal
-from serving.refusals import NotRecorded, OutcomeUnknown
+from serving.journal import database
+from serving.journal.entries import Entry
+from serving.journal.journal import Journal
+from serving.journal.refusals import NotRecorded, OutcomeUnknown
 
 THREADS = 8
 

@@ -7,9 +7,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from models.samples import Sample
-from models.scorer import Scorer
-from models.validation import Validation, validate
+from models.scoring.scorer import Scorer
+from models.validation.samples import Sample
+from models.validation.validation import Validation, validate
 
 DIRECTIONS = {"late_filings": 1, "turnover": -1, "noise": 0, "trade": 0}
 FEATURES = tuple(DIRECTIONS)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.at_risk import horizon_months, months_at_risk
-from models.outcomes import label
+from models.loans.at_risk import horizon_months, months_at_risk
+from models.loans.outcomes import label
 from tests.models.test_outcomes import (
     LONG_AFTER,
     application,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, chisquare
 from sklearn.linear_model import LogisticRegression
 
-from models.bands import (
+from models.validation.bands import (
     bands,
     binomial_test,
     deciles,

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from models.calibration import SMALLEST_SLOPE, fit_calibration
+from models.scoring.calibration import SMALLEST_SLOPE, fit_calibration
 
 
 def outcomes(log_odds: np.ndarray, seed: int = 0) -> np.ndarray:

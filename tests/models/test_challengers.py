@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from features.errors import UnknownName
-from models import metrics
-from models.card import card
-from models.challengers import RIVALS, Rival, challengers
-from models.findings import findings
-from models.samples import Sample
-from models.validation import Validation
+from models.validation import metrics
+from models.validation.card import card
+from models.validation.challengers import RIVALS, Rival, challengers
+from models.validation.findings import findings
+from models.validation.samples import Sample
+from models.validation.validation import Validation
 from tests.models.portfolio import FEATURES, bad_of, fitted, validated
 
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from models.doubt import Doubt, doubt_bands, fit_doubt, pd_bounds
-from models.samples import Sample
-from models.scorer import Scorer
-from models.validation import Validation, validate
+from models.scoring.scorer import Scorer
+from models.validation.doubt import Doubt, doubt_bands, fit_doubt, pd_bounds
+from models.validation.samples import Sample
+from models.validation.validation import Validation, validate
 from tests.models.portfolio import FEATURES, fitted, validated
 
 Vector = NDArray[np.float64]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.exposure import PRIOR_DEFAULTS, ShortHistory, Watch, calendar_factor, fit_timing
+from models.scoring.exposure import PRIOR_DEFAULTS, ShortHistory, Watch, calendar_factor, fit_timing
 
 
 def watch(*loans: tuple[int, bool], horizon: tuple[int, ...] = (3,), **more: Any) -> Watch:

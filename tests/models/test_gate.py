@@ -19,8 +19,8 @@ from models.gate_record import (
     sign,
     verify,
 )
-from models.metrics import PairedTest, delong_test
-from models.validation import Suspicion, Validation
+from models.validation.metrics import PairedTest, delong_test
+from models.validation.validation import Suspicion, Validation
 from tests.models.portfolio import validated
 
 EASY = Limits(calibration_error=0.1, faithfulness=0.9)

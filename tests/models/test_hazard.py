@@ -12,9 +12,9 @@ from sklearn.metrics import roc_auc_score
 
 from features.errors import UnknownName
 from models import Scorer
-from models.exposure import ShortHistory
-from models.hazard import Hazard, fit_hazard
-from models.rows import UnfitRows
+from models.scoring.exposure import ShortHistory
+from models.scoring.hazard import Hazard, fit_hazard
+from models.scoring.rows import UnfitRows
 
 HORIZON = 12
 AS_OF = date(2026, 1, 1)

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from models.leaks import alone, suspicious_columns
+from models.validation.leaks import alone, suspicious_columns
 
 RANDOM = np.random.default_rng(0)
 BAD = (RANDOM.random(4000) < 0.2).astype(np.int64)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from models import metrics as m
+from models.validation import metrics as m
 
 
 def scored(rows: int, seed: int = 0, separation: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

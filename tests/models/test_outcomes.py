@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.tables import LOAN_STATES
-from models.outcomes import DPD90_12M, LABELS, BadDefinition, Definition, label
+from models.loans.outcomes import DPD90_12M, LABELS, BadDefinition, Definition, label
 
 PAID_OUT = date(2024, 3, 10)
 LONG_AFTER = date(2030, 1, 1)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import Scorer
-from models.points import Points
+from models.scoring.points import Points
 from tests.models.scorer_portfolio import applicants
 
 

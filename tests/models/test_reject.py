@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from features.errors import UnknownName
-from models.card import card
-from models.reject import BadBelief, Method, compare, infer, verdict
-from models.samples import Sample
-from models.scorer import Scorer
-from models.validation import Validation
+from models.scoring.scorer import Scorer
+from models.validation.card import card
+from models.validation.reject import BadBelief, Method, compare, infer, verdict
+from models.validation.samples import Sample
+from models.validation.validation import Validation
 from tests.models.portfolio import validated
 
 Vector = NDArray[np.float64]

@@ -8,16 +8,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from models.behaviour import Violation
-from models.card import card
-from models.challengers import Comparison, Rival
-from models.discrimination import Interval
-from models.doubt import DoubtBand
-from models.findings import findings, limits
 from models.gate_record import GateRecord
-from models.reject import Trial
-from models.report import CHAPTERS, html, plot_summary
-from models.validation import Step, Suspicion, Validation
+from models.validation.behaviour import Violation
+from models.validation.card import card
+from models.validation.challengers import Comparison, Rival
+from models.validation.discrimination import Interval
+from models.validation.doubt import DoubtBand
+from models.validation.findings import findings, limits
+from models.validation.reject import Trial
+from models.validation.report import CHAPTERS, html, plot_summary
+from models.validation.validation import Step, Suspicion, Validation
 from tests.models.portfolio import validated
 from tests.models.test_gate import judged
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from models import Scorer
-from models.scorecard import BASE, NotTables, markdown, scorecard
+from models.scoring.scorecard import BASE, NotTables, markdown, scorecard
 from tests.models.scorer_portfolio import applicants
 
 

@@ -12,7 +12,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from features.errors import MicroloanError
-from models import Scorer, boosting
+from models import Scorer
+from models.scoring import boosting
 from tests.models.scorer_portfolio import DIRECTIONS, applicants
 
 EXPECTED_FAILURES = {

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from models import Scorer
-from models.files import BrokenScorer
+from models.scoring.files import BrokenScorer
 from tests.models.scorer_portfolio import DIRECTIONS, applicants
 
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.calibration import Calibration
-from models.effects import additive_part, sum_leaves
-from models.tables import ScoreTables, score_tables
-from models.trees import merge_models, read_leaves
+from models.scoring.calibration import Calibration
+from models.scoring.effects import additive_part, sum_leaves
+from models.scoring.tables import ScoreTables, score_tables
+from models.scoring.trees import merge_models, read_leaves
 
 
 def grown(seed: int, rounds: int = 12, bins: int = 15) -> tuple[str, np.ndarray]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.splits import BadSplit, latest, out_of_time, random_share
+from models.loans.splits import BadSplit, latest, out_of_time, random_share
 
 AS_OF = date(2026, 1, 1)
 

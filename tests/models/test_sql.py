@@ -6,8 +6,8 @@ import sqlglot
 
 from features.errors import UnknownName
 from models import Scorer
-from models.scorecard import NotTables
-from models.sql import to_sql
+from models.scoring.scorecard import NotTables
+from models.scoring.sql import to_sql
 from tests.models.scorer_portfolio import applicants
 
 HARD_NAME = 'owner\'s "trade", since'

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.stability import drift, light, stability_index
+from models.validation.stability import drift, light, stability_index
 
 
 def test_the_index_is_the_sum_over_bins_of_change_times_log_ratio() -> None:

@@ -4,10 +4,10 @@ import pytest
 from scipy.special import expit
 
 from models import Scorer
-from models.boosting import TUNABLE
-from models.metrics import log_loss
-from models.rows import UnfitRows
-from models.trials import AROUND, tune
+from models.scoring.boosting import TUNABLE
+from models.scoring.rows import UnfitRows
+from models.scoring.trials import AROUND, tune
+from models.validation.metrics import log_loss
 from tests.models.scorer_portfolio import applicants
 
 ALONE = Scorer(form="pairs", seeds=1, n_jobs=1)

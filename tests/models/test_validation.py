@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models import metrics
-from models.behaviour import faithfulness, survives_saving, violations
-from models.discrimination import auc_interval, curves, discrimination
-from models.fairness import ENOUGH_ROWS, fairness, ratio_interval
-from models.samples import Sample
-from models.scorer import Scorer
-from models.shapes import shapes
-from models.truth import against_truth
-from models.validation import Validation
+from models.scoring.scorer import Scorer
+from models.validation import metrics
+from models.validation.behaviour import faithfulness, survives_saving, violations
+from models.validation.discrimination import auc_interval, curves, discrimination
+from models.validation.fairness import ENOUGH_ROWS, fairness, ratio_interval
+from models.validation.samples import Sample
+from models.validation.shapes import shapes
+from models.validation.truth import against_truth
+from models.validation.validation import Validation
 from tests.models.portfolio import DIRECTIONS, FEATURES, bad_of, fitted, portfolio, validated
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from models.plots import comparison
-from models.versus import Versus, versus
+from models.validation.plots import comparison
+from models.validation.versus import Versus, versus
 
 ROWS = 4000
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from serving.keys import Keys
-from serving.release import champion as champion_of
+from serving.bundles.release import champion as champion_of
+from serving.web.keys import Keys
 from tests.pipelines.test_cli import run
 from tests.serving.conftest import (
     GATE_KEYS,

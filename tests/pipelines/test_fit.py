@@ -9,7 +9,7 @@ import pytest
 
 from features.errors import MicroloanError
 from models.registry import Registry
-from pipelines.fit import fit_table
+from pipelines.learning.fit import fit_table
 from pipelines.settings import Var
 
 ROWS = 800

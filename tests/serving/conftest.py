@@ -13,18 +13,18 @@ import pytest
 
 from features.catalog import directions, fingerprint, select
 from models import Scorer
-from models.files import content_hash
 from models.gate_record import GateRecord, Limits, public_half, sign
+from models.scoring.files import content_hash
 from pipelines.intake.ingest import ingest
-from serving.app import create_app
-from serving.bundle import SCORER_FILES, publish
-from serving.champion import Champion
-from serving.champions import crown
-from serving.journal import Journal
-from serving.keys import Keys, create_key
+from serving.bundles.bundle import SCORER_FILES, publish
+from serving.bundles.champion import Champion
+from serving.bundles.champions import crown
+from serving.desk.service import DecisionService
+from serving.desk.service import Limits as Load
+from serving.journal.journal import Journal
 from serving.records import Records
-from serving.service import DecisionService
-from serving.service import Limits as Load
+from serving.web.app import create_app
+from serving.web.keys import Keys, create_key
 from tests.pipelines.feeds import credit_code, deliver, feeds
 
 NOW = datetime(2024, 7, 22, 2, 0, tzinfo=UTC)  # a week after the last records of the feeds

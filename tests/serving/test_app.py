@@ -8,9 +8,9 @@ import msgspec
 import pytest
 from starlette.routing import Route
 
-from serving.app import Guarded, create_app
-from serving.keys import SCOPES, Keys, create_key, revoke_key
-from serving.replay import Record, replay
+from serving.desk.replay import Record, replay
+from serving.web.app import Guarded, create_app
+from serving.web.keys import SCOPES, Keys, create_key, revoke_key
 from tests.pipelines.feeds import credit_code
 from tests.serving.conftest import NOW, Desk, post, request_of
 

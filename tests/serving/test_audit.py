@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from models import Scorer
-from serving.audit import recompute
-from serving.entries import Stored
-from serving.reading import entries
-from serving.replay import Record
+from serving.desk.audit import recompute
+from serving.desk.replay import Record
+from serving.journal.entries import Stored
+from serving.journal.reading import entries
 from tests.serving.conftest import GATE_KEYS, Desk, post, publish_in, request_of
 
 pytestmark = pytest.mark.anyio

@@ -14,12 +14,20 @@ import pytest
 from features.catalog import CATALOG
 from models import Scorer
 from models.gate_record import Override
-from serving import bundle as bundles_module
-from serving import canary
-from serving.bundle import publish, read_bundle, read_champion
-from serving.champion import Champion
-from serving.policy_file import BadPolicy
-from serving.release import FILES, BadBundle, champion, point, read_release, sha256, write_release
+from serving.bundles import bundle as bundles_module
+from serving.bundles import canary
+from serving.bundles.bundle import publish, read_bundle, read_champion
+from serving.bundles.champion import Champion
+from serving.bundles.release import (
+    FILES,
+    BadBundle,
+    champion,
+    point,
+    read_release,
+    sha256,
+    write_release,
+)
+from serving.policy.policy_file import BadPolicy
 from tests.serving.conftest import (
     FEATURES,
     GATE_KEYS,
@@ -261,14 +269,14 @@ def test_a_policy_whose_worked_case_fails_is_not_published(scorer: Scorer, tmp_p
 
 def test_a_newly_published_bundle_is_turned_to(published: Path, scorer: Scorer) -> None:
     serving = Champion(published, GATE_KEYS)
-    old = serving.bundle
+    old = serving.bundles.bundle
     assert serving.refresh() is False
     publish_in(published, scorer, version="2")
     assert serving.refresh() is True
-    assert (old.model.version, serving.bundle.model.version) == ("1", "2")
+    assert (old.model.version, serving.bundles.bundle.model.version) == ("1", "2")
     point(published, old.id)
     serving.refresh()
-    assert serving.bundle.id == old.id
+    assert serving.bundles.bundle.id == old.id
 
 
 def test_a_spoilt_bundle_leaves_the_old_one_serving_and_is_logged_once(
@@ -281,7 +289,7 @@ def test_a_spoilt_bundle_leaves_the_old_one_serving_and_is_logged_once(
     with caplog.at_level(logging.ERROR, logger="microloan.serving"):
         for _ in range(3):
             assert serving.refresh() is False
-    assert serving.bundle.id != spoilt.name
+    assert serving.bundles.bundle.id != spoilt.name
     assert len(caplog.records) == 1
     assert "gate did not pass" in caplog.text
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from models import Scorer
-from serving.champions import crown, predecessor, reigns
-from serving.release import BadBundle, champion
+from serving.bundles.champions import crown, predecessor, reigns
+from serving.bundles.release import BadBundle, champion
 from tests.serving.conftest import NOW, publish_in
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import apsw
 import pytest
 
-from serving import checkpoints
-from serving.checkpoints import BadCheckpoint, Key, verify_against
-from serving.database import BadJournal
-from serving.entries import INSERT_SUBTREE, Entry, Opened, Stored, entry_of, place
-from serving.journal import Journal
-from serving.merkle import consistency, grow, inclusion, is_consistent, is_included
-from serving.reading import entries, verify
-from serving.seals import Secret
+from serving.journal import checkpoints
+from serving.journal.checkpoints import BadCheckpoint, Key, verify_against
+from serving.journal.database import BadJournal
+from serving.journal.entries import INSERT_SUBTREE, Entry, Opened, Stored, entry_of, place
+from serving.journal.journal import Journal
+from serving.journal.merkle import consistency, grow, inclusion, is_consistent, is_included
+from serving.journal.reading import entries, verify
+from serving.journal.seals import Secret
 from tests.serving.test_journal import entry
 
 SIZE, SIGNED = 60, 57

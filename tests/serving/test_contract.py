@@ -13,12 +13,12 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from serving.journal import Journal
-from serving.keys import SCOPES, create_key
-from serving.openapi import openapi
-from serving.recorder import Limits
+from serving.desk.recorder import Limits
+from serving.desk.service import DecisionService
+from serving.journal.journal import Journal
 from serving.records import Records
-from serving.service import DecisionService
+from serving.web.keys import SCOPES, create_key
+from serving.web.openapi import openapi
 from tests.serving.conftest import NOW, Desk
 
 

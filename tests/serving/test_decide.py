@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.reasons import REASONS
-from serving.adverse import AdverseReason
-from serving.bundle import Bundle
-from serving.champion import Champion
-from serving.decide import Application, Decision
-from serving.replay import decide_with
-from serving.rows import clean
-from serving.schemas import answer
-from serving.values import Row
+from serving.bundles.bundle import Bundle
+from serving.bundles.champion import Champion
+from serving.decision.adverse import AdverseReason
+from serving.decision.decide import Application, Decision
+from serving.decision.rows import clean
+from serving.desk.replay import decide_with
+from serving.policy.values import Row
+from serving.wire.schemas import answer
 from tests.serving.conftest import NOW, applicants
 
 SOURCES = {name: date(2024, 7, 10) for name in ("registrations", "tax_returns", "linked_bills")}

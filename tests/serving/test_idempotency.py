@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from serving.reading import entries
+from serving.journal.reading import entries
 from tests.serving.conftest import Desk, post, request_of
 
 pytestmark = pytest.mark.anyio

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.instalments import Repayment, instalment, interest_of, schedule
+from serving.policy.instalments import Repayment, instalment, interest_of, schedule
 
 KINDS = st.sampled_from(["bullet", "instalment"])
 AMOUNTS = st.integers(1, 10**10)  # fen

@@ -12,12 +12,12 @@ from pathlib import Path
 import apsw
 import pytest
 
-from serving import database
-from serving.database import BadJournal, open_durable, require_durable
-from serving.entries import Entry, Stored, decision_id_of
-from serving.journal import Journal
-from serving.reading import entries, verify
-from serving.refusals import (
+from serving.journal import database
+from serving.journal.database import BadJournal, open_durable, require_durable
+from serving.journal.entries import Entry, Stored, decision_id_of
+from serving.journal.journal import Journal
+from serving.journal.reading import entries, verify
+from serving.journal.refusals import (
     AlreadyDecided,
     JournalUnavailable,
     OutcomeUnknown,

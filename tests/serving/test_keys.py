@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import UnknownName
-from serving.keys import BadKeys, Keys, create_key, list_keys, revoke_key
+from serving.web.keys import BadKeys, Keys, create_key, list_keys, revoke_key
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.limit import in_steps, limit_of, need, yearly_capacity_fen, yearly_sales
-from serving.policy import Grade
+from serving.policy.limit import in_steps, limit_of, need, yearly_capacity_fen, yearly_sales
+from serving.policy.policy import Grade
 from tests.serving.test_policy import POLICY
 
 LIMIT = POLICY.limit

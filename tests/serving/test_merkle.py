@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.merkle import (
+from serving.journal.merkle import (
     EMPTY,
     Subtrees,
     consistency,

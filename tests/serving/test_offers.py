@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.asked import Asked
-from serving.instalments import Repayment, schedule
-from serving.offers import Borrower, Market, Offer, offers
-from serving.support import GuaranteeFund, Subsidy, best_subsidy, fee_fen, paid_fen
-from serving.values import Row
-from serving.verdict import Evidence, judge
+from serving.decision.verdict import Evidence, judge
+from serving.policy.asked import Asked
+from serving.policy.instalments import Repayment, schedule
+from serving.policy.offers import Borrower, Market, Offer, offers
+from serving.policy.support import GuaranteeFund, Subsidy, best_subsidy, fee_fen, paid_fen
+from serving.policy.values import Row
 from tests.serving.test_policy import POLICY, SOUND, TODAY
 
 assert POLICY.market is not None

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
 
-from serving.app import create_app
-from serving.keys import Keys
-from serving.oidc import AnyOf, BadProvider, Tokens
+from serving.web.app import create_app
+from serving.web.keys import Keys
+from serving.web.oidc import AnyOf, BadProvider, Tokens
 from tests.serving.conftest import NOW, Desk, post, request_of
 
 ISSUER, AUDIENCE = "https://identity.bank.invalid", "microloan"

@@ -8,10 +8,10 @@ import msgspec
 import pytest
 from starlette.routing import Route
 
-from serving.docs_page import docs_page
-from serving.openapi import EXAMPLE, openapi
-from serving.problems import KINDS, Problem
-from serving.schemas import DecisionResponse
+from serving.web.docs_page import docs_page
+from serving.web.openapi import EXAMPLE, openapi
+from serving.wire.problems import KINDS, Problem
+from serving.wire.schemas import DecisionResponse
 from tests.serving.conftest import Desk, post, request_of
 
 pytestmark = pytest.mark.anyio

@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from serving.keys import create_key
-from serving.merkle import is_included
-from serving.reading import entries, verify
+from serving.journal.merkle import is_included
+from serving.journal.reading import entries, verify
+from serving.web.keys import create_key
 from tests.serving.conftest import NOW, Desk, post, request_of
 
 pytestmark = pytest.mark.anyio
@@ -239,7 +239,7 @@ async def test_no_identifier_of_a_business_is_in_the_journal_in_the_clear(desk: 
 async def test_a_receipt_proves_the_decision_under_a_signed_checkpoint(desk: Desk) -> None:
     import base64
 
-    from serving.checkpoints import Key, read
+    from serving.journal.checkpoints import Key, read
 
     async with desk.client() as client:
         answers = [

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.catalog import CATALOG
-from serving.asked import Asked
-from serving.condition import Condition, holds
-from serving.limit import limit_of
-from serving.policy import STRICTNESS
-from serving.policy_file import BadPolicy, load, parse
-from serving.values import Row
-from serving.verdict import Evidence, failing_cases, grade_of, judge
+from serving.decision.verdict import Evidence, failing_cases, grade_of, judge
+from serving.policy.asked import Asked
+from serving.policy.condition import Condition, holds
+from serving.policy.limit import limit_of
+from serving.policy.policy import STRICTNESS
+from serving.policy.policy_file import BadPolicy, load, parse
+from serving.policy.values import Row
 
 POLICIES = sorted((Path(__file__).parents[2] / "policies").glob("*.yaml"))
 TEXT = POLICIES[-1].read_text(encoding="utf-8")

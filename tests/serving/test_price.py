@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.policy_file import parse
-from serving.price import Cost, Price, ReferenceRate, cost_bp, rate_bp, reference_bp
-from serving.verdict import grade_of
+from serving.decision.verdict import grade_of
+from serving.policy.policy_file import parse
+from serving.policy.price import Cost, Price, ReferenceRate, cost_bp, rate_bp, reference_bp
 from tests.serving.test_policy import POLICY, TEXT
 
 COST = Cost(funding_bp=160, operating_bp=60, capital_bp=79, lgd=0.55)

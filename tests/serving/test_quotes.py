@@ -6,9 +6,9 @@ import httpx
 import msgspec
 import pytest
 
-from serving.decide import Decision
-from serving.quotes import quote
-from serving.schemas import Assessment, DecisionRequest, QuoteRequest, answer
+from serving.decision.decide import Decision
+from serving.desk.quotes import quote
+from serving.wire.schemas import Assessment, DecisionRequest, QuoteRequest, answer
 from tests.serving.conftest import NOW, Desk, post, request_of
 from tests.serving.test_way_to_yes import ASKED, ROWS, SOURCES, bundle
 

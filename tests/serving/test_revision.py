@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import main
-from serving.policy_file import BadPolicy
-from serving.revision import Change, changes, check
+from serving.decision.revision import Change, changes, check
+from serving.policy.policy_file import BadPolicy
 from tests.serving.test_policy import POLICIES, TEXT
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from features.errors import MicroloanError
-from serving.settings import Settings, read_settings
+from serving.web.settings import Settings, read_settings
 
 
 def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -23,7 +23,7 @@ def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str
 
 def test_nothing_of_mlflow_or_prefect_is_in_the_server() -> None:
     program = (
-        "import sys, serving.server\n"
+        "import sys, serving.web.server\n"
         "rooms = {name.split('.')[0] for name in sys.modules}\n"
         "print(sorted(rooms & {'mlflow', 'prefect', 'pipelines', 'fastapi', 'flask'}))"
     )
@@ -59,7 +59,7 @@ def test_settings_cannot_be_changed() -> None:
 
 def test_a_server_without_keys_says_what_to_do_without_a_traceback(tmp_path: Path) -> None:
     environment = {"MICROLOAN_SERVING_KEYS": str(tmp_path / "none.json")}
-    done = run("-m", "serving.server", **environment)
+    done = run("-m", "serving.web.server", **environment)
     assert done.returncode == 1
     assert "microloan keys create" in done.stderr
     assert "Traceback" not in done.stderr

@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.bundle import Bundle
-from serving.champion import Champion
-from serving.decide import Application, Decision
-from serving.instalments import Repayment
+from serving.bundles.bundle import Bundle
+from serving.bundles.champion import Champion
+from serving.decision.decide import Application, Decision
+from serving.decision.rows import clean, evidence
+from serving.decision.way_to_yes import Way
+from serving.decision.what_if import Variant, is_computable, moved_with, rows_if
+from serving.desk.replay import decide_with
+from serving.policy.instalments import Repayment
+from serving.policy.values import Row
 from serving.records import Records
-from serving.replay import decide_with
-from serving.rows import clean, evidence
-from serving.values import Row
-from serving.way_to_yes import Way
-from serving.what_if import Variant, is_computable, moved_with, rows_if
 from tests.pipelines.feeds import credit_code
 from tests.serving.conftest import NOW, applicants
 from tests.serving.test_policy import POLICY

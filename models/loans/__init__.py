@@ -1,0 +1,1 @@
+"""What became of loans: labels, months at risk, and divisions in time."""

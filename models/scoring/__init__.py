@@ -1,0 +1,1 @@
+"""The estimator: trees, tables, calibration, and the ways to write it down."""

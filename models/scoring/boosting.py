@@ -1,0 +1,235 @@
+"""The recipe: how many rounds, grown on which settings, averaged over how many seeds."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.scoring.columns import Matrix
+from models.scoring.folds import Fold, Places
+from models.scoring.trees import merge_models
+
+Vector = NDArray[np.float64]
+Form = Literal["pairs", "free", "deep"]
+Objective = Literal["binary", "poisson"]
+Encode = Callable[[Places, Places], tuple[Matrix, Matrix]]
+
+PATIENCE = 80
+MOST_ROUNDS = 4000
+FEW_ROWS, MANY_ROWS = 3_000, 30_000
+ROUNDS_WITHOUT_FOLDS = 100
+
+# what of LightGBM's parameters may be set otherwise; the rest keeps the promises of the scorer
+TUNABLE = (
+    "bagging_fraction",
+    "feature_fraction",
+    "lambda_l1",
+    "lambda_l2",
+    "learning_rate",
+    "max_bin",
+    "min_data_in_leaf",
+    "min_gain_to_split",
+    "num_leaves",
+    "path_smooth",
+)
+
+
+@dataclass(frozen=True)
+class Size:
+    """How far a tree of a form may go."""
+
+    num_leaves: int
+    least_rows: int
+    lambda_l2: float
+    features_together: int | None
+
+
+SIZES: dict[Form, Size] = {
+    "pairs": Size(num_leaves=6, least_rows=10, lambda_l2=10.0, features_together=2),
+    "free": Size(num_leaves=8, least_rows=10, lambda_l2=10.0, features_together=None),
+    # where rows nearly repeat or features interlock, large trees pay; seldom in credit
+    "deep": Size(num_leaves=31, least_rows=5, lambda_l2=1.0, features_together=None),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a fit fixes before it sees an outcome; `directions` is one of -1, 0, 1 a column.
+
+    `tuned` replaces the house settings of the same name.
+    """
+
+    form: Form
+    directions: tuple[int, ...]
+    seeds: int
+    calibrate: bool
+    random_state: int
+    threads: int
+    learning_rate: float
+    objective: Objective = "binary"
+    tuned: Mapping[str, float] = field(default_factory=dict)
+
+    def settings(self, rows: int, seed: int) -> dict[str, Any]:
+        """LightGBM's parameters for so many rows."""
+        columns, size = len(self.directions), SIZES[self.form]
+        return {
+            "objective": self.objective,
+            "learning_rate": self.learning_rate,
+            "num_leaves": size.num_leaves,
+            "min_data_in_leaf": int(np.clip(rows / 150, size.least_rows, 40 * size.least_rows)),
+            "feature_fraction": 0.7 if columns <= 12 else 0.5,
+            "bagging_fraction": 0.7,
+            "bagging_freq": 1,
+            "lambda_l2": size.lambda_l2,
+            "max_bin": 64,
+            "min_gain_to_split": 0.01,
+            "seed": self.random_state + seed,
+            "num_threads": self.threads,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbosity": -1,
+            **self._constraints(columns),
+            **self.tuned,
+        }
+
+    def _constraints(self, columns: int) -> dict[str, Any]:
+        constraints: dict[str, Any] = {}
+        if any(self.directions):
+            constraints["monotone_constraints"] = list(self.directions)
+            constraints["monotone_constraints_method"] = "intermediate"
+        together = SIZES[self.form].features_together
+        if together is not None and columns > together:
+            constraints["interaction_constraints"] = [
+                list(some) for some in combinations(range(columns), together)
+            ]
+        return constraints
+
+
+def learning_rate(rows: int) -> float:
+    """Slower where rows are few, and a round is cheap."""
+    return 0.02 if rows < FEW_ROWS else 0.03 if rows < MANY_ROWS else 0.05
+
+
+def loss(objective: Objective, target: Vector, raw: Vector) -> Vector:
+    """Cross-entropy of flags, or Poisson deviance of rates up to a constant, by row."""
+    if objective == "poisson":
+        return np.asarray(np.exp(raw) - target * raw)
+    return np.asarray(np.logaddexp(0, (1 - 2 * target) * raw))
+
+
+def choose_rounds(
+    recipe: Recipe, folds: Sequence[Fold], encode: Encode, target: Vector, weight: Vector
+) -> tuple[int, Vector]:
+    """The number of rounds, and each row's mean out-of-fold raw score (NaN if in no fold).
+
+    All folds grow together and stop when their mean loss has not improved for `PATIENCE`
+    rounds; the whole data bear 1.15 times the best, having more rows than any fold.
+    """
+    grown = _grown_on_folds(recipe, folds, encode, target, weight)
+    best = _grow_together([booster for booster, _ in grown])
+    rounds = max(1, round(1.15 * best))
+    return rounds, _out_of_fold(grown, folds, rounds, len(target))
+
+
+def out_of_fold(
+    recipe: Recipe,
+    rounds: int,
+    folds: Sequence[Fold],
+    encode: Encode,
+    target: Vector,
+    weight: Vector,
+) -> Vector:
+    """Each row's mean raw score from boosters of other folds, grown for so many rounds."""
+    grown = _grown_on_folds(recipe, folds, encode, target, weight)
+    for booster, _ in grown:
+        _grow_for(booster, rounds)
+    return _out_of_fold(grown, folds, rounds, len(target))
+
+
+def _grown_on_folds(
+    recipe: Recipe, folds: Sequence[Fold], encode: Encode, target: Vector, weight: Vector
+) -> list[tuple[Any, Matrix]]:
+    """For each fold a booster about to grow on its one side, and the matrix of the other."""
+    grown = []
+    for number, (train, valid) in enumerate(folds):
+        settings = recipe.settings(len(train), number)
+        seen, unseen = encode(train, valid)
+        data = _dataset(settings, seen, target[train], weight[train])
+        booster = _booster(settings, data)
+        judged = data.create_valid(unseen, target[valid], weight=weight[valid], params=settings)
+        booster.add_valid(judged, "valid")
+        grown.append((booster, unseen))
+    return grown
+
+
+def _out_of_fold(
+    grown: Sequence[tuple[Any, Matrix]], folds: Sequence[Fold], rounds: int, rows: int
+) -> Vector:
+    total, times = np.zeros(rows), np.zeros(rows)
+    for (booster, unseen), (_, valid) in zip(grown, folds, strict=True):
+        total[valid] += booster.predict(unseen, raw_score=True, num_iteration=rounds)
+        times[valid] += 1
+    mean: Vector = np.divide(total, times, out=np.full(rows, np.nan), where=times > 0)
+    return mean
+
+
+def _grow_together(boosters: Sequence[Any]) -> int:
+    """Rounds at the lowest mean validation loss."""
+    best, lowest = 0, np.inf
+    for done in range(1, MOST_ROUNDS + 1):
+        stuck = [booster.update() for booster in boosters]
+        loss = np.mean([booster.eval_valid()[0][2] for booster in boosters])
+        if loss < lowest:
+            best, lowest = done, float(loss)
+        if all(stuck) or done - best >= PATIENCE:
+            break
+    return best
+
+
+def grow(
+    recipe: Recipe,
+    rounds: int,
+    matrix: Matrix,
+    target: Vector,
+    weight: Vector,
+    names: Sequence[str],
+) -> tuple[str, list[Any]]:
+    """The text of one model whose score is the mean over seeds, and the boosters behind it."""
+    data = _dataset(recipe.settings(len(target), 0), matrix, target, weight, _plain(names))
+    boosters = []
+    for seed in range(recipe.seeds):
+        booster = _booster(recipe.settings(len(target), seed), data)
+        _grow_for(booster, rounds)
+        boosters.append(booster)
+    return merge_models([booster.model_to_string() for booster in boosters]), boosters
+
+
+def _grow_for(booster: Any, rounds: int) -> None:
+    for _ in range(rounds):
+        if booster.update():  # no split is left to make
+            break
+
+
+def _plain(names: Sequence[str]) -> list[str]:
+    """Names that LightGBM's text can hold; places where that would make two of them equal."""
+    plain = [re.sub(r"\W", "_", name) for name in names]
+    distinct = len(set(plain)) == len(plain) and all(plain)
+    return plain if distinct else [f"column_{at}" for at in range(len(plain))]
+
+
+def _booster(settings: dict[str, Any], data: Any) -> Any:
+    import lightgbm
+
+    return lightgbm.Booster(settings, data)
+
+
+def _dataset(
+    settings: dict[str, Any], matrix: Matrix, target: Vector, weight: Vector, names: Any = "auto"
+) -> Any:
+    import lightgbm
+
+    return lightgbm.Dataset(matrix, target, weight=weight, feature_name=names, params=settings)

@@ -1,0 +1,152 @@
+"""Trees for a target: form and rounds chosen out of fold, then grown on all rows."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.scoring.boosting import (
+    MANY_ROWS,
+    ROUNDS_WITHOUT_FOLDS,
+    Recipe,
+    choose_rounds,
+    grow,
+    loss,
+    out_of_fold,
+)
+from models.scoring.columns import Columns, Matrix
+from models.scoring.effects import Additive, additive_part, sum_leaves
+from models.scoring.encoding import PARTS, Encoding, fit_encoding
+from models.scoring.folds import FOLDS, Fold, Places, forward_folds, parts, random_folds
+from models.scoring.rows import Rows
+from models.scoring.trees import read_leaves
+
+Vector = NDArray[np.float64]
+
+DOUBT = 2.0
+ROWS_PURIFIED = 50_000  # rows that stand for the training distribution in the tables
+
+
+@dataclass(frozen=True)
+class Grown:
+    """Trees with a raw score that is not yet calibrated, and the matrix they were grown on.
+
+    ``out_of_fold`` is each row's raw score by trees that have not seen it, NaN where there is none.
+    """
+
+    recipe: Recipe
+    rounds: int
+    model: str
+    encoding: Encoding
+    additive: tuple[Additive, ...]
+    matrix: Matrix
+    out_of_fold: Vector
+
+    def in_sample(self) -> Vector:
+        """Raw score of the rows the trees were grown on."""
+        return _raw(self.model, self.matrix)
+
+
+def grow_recipe(recipes: Sequence[Recipe], columns: Columns, rows: Rows) -> Grown:
+    """Choose recipe and rounds out of fold, then grow on all rows."""
+    recipe, rounds, judged = choose(recipes, columns, rows)
+    part = parts(len(rows), rows.groups, PARTS)
+    encoding, matrix = fit_encoding(columns, rows.codes, rows.target, rows.weight, part)
+    model, boosters = grow(recipe, rounds, matrix, rows.target, rows.weight, columns.names)
+    _must_be_their_mean(model, boosters, matrix[:1000])
+    additive: tuple[Additive, ...] = ()
+    if recipe.form == "pairs":
+        seen = slice(None, ROWS_PURIFIED)  # rows lie in the order of a hash: a slice is a sample
+        _, tables = sum_leaves(read_leaves(model))
+        additive = tuple(additive_part(table, matrix[seen], rows.weight[seen]) for table in tables)
+    return Grown(recipe, rounds, model, encoding, additive, matrix, judged)
+
+
+def judged_at_random(grown: Grown, columns: Columns, rows: Rows) -> Vector:
+    """Each row's raw score by trees of other random folds, however its time lies to theirs."""
+    folds = _random(grown.recipe, rows)
+    encode = partial(_encode, columns, rows)
+    return out_of_fold(grown.recipe, grown.rounds, folds, encode, rows.target, rows.weight)
+
+
+def choose(recipes: Sequence[Recipe], columns: Columns, rows: Rows) -> tuple[Recipe, int, Vector]:
+    """The first recipe, unless a later one is better out of fold beyond doubt.
+
+    With it go its rounds and the raw score of the rows out of fold.
+    """
+    chosen = recipes[0]
+    folds = _folds(chosen, rows)
+    if not folds:
+        return chosen, ROUNDS_WITHOUT_FOLDS, np.full(len(rows), np.nan)
+    encode = partial(_encode, columns, rows)
+    rounds, judged = choose_rounds(chosen, folds, encode, rows.target, rows.weight)
+    for rival in recipes[1:]:
+        other = choose_rounds(rival, folds, encode, rows.target, rows.weight)
+        if _is_better(rival, other[1], judged, rows):
+            chosen, (rounds, judged) = rival, other
+    return chosen, rounds, judged
+
+
+def _is_better(recipe: Recipe, challenger: Vector, champion: Vector, rows: Rows) -> bool:
+    """Whether the challenger's loss is lower by more than `DOUBT` standard errors."""
+    judged = ~np.isnan(champion)
+    target = rows.target[judged]
+    lost, other = (loss(recipe.objective, target, raw[judged]) for raw in (champion, challenger))
+    gain = rows.weight[judged] * (lost - other)
+    return bool(gain.mean() > DOUBT * gain.std() / np.sqrt(len(gain)))
+
+
+def _folds(recipe: Recipe, rows: Rows) -> list[Fold]:
+    """Folds that judge rounds: forward in time where time is known, else at random."""
+    if rows.applied_on is None or not _can_be_split(rows):
+        return _random(recipe, rows)
+    forward = _usable(forward_folds(rows.applied_on, rows.groups), rows)
+    return forward or _random(recipe, rows)  # as when all applied on one day
+
+
+def _random(recipe: Recipe, rows: Rows) -> list[Fold]:
+    if not _can_be_split(rows):
+        return []
+    return _usable(random_folds(rows.bad, rows.groups, recipe.random_state), rows)
+
+
+def _can_be_split(rows: Rows) -> bool:
+    groups = len(rows) if rows.groups is None else len(np.unique(rows.groups))
+    return rows.fewest >= FOLDS and groups >= FOLDS
+
+
+def _usable(folds: Iterable[Fold], rows: Rows) -> list[Fold]:
+    """Folds whose both sides hold both classes.
+
+    Of many rows one fold, the newest in time, tells as much as three of few.
+    """
+    usable = [fold for fold in folds if all(_both_classes(rows.bad[side]) for side in fold)]
+    return usable[-1:] if len(rows) >= MANY_ROWS else usable
+
+
+def _both_classes(bad: NDArray[np.bool_]) -> bool:
+    return bool(bad.any() and not bad.all())
+
+
+def _encode(columns: Columns, rows: Rows, train: Places, valid: Places) -> tuple[Matrix, Matrix]:
+    groups = None if rows.groups is None else rows.groups[train]
+    part = parts(len(train), groups, PARTS)
+    encoding, matrix = fit_encoding(
+        columns, rows.codes[train], rows.target[train], rows.weight[train], part
+    )
+    return matrix, encoding.apply(rows.codes[valid])
+
+
+def _must_be_their_mean(model: str, boosters: Sequence[object], matrix: Matrix) -> None:
+    """Merging is our own surgery on LightGBM's text: never serve it unchecked."""
+    mean = np.mean([booster.predict(matrix, raw_score=True) for booster in boosters], axis=0)  # type: ignore[attr-defined]
+    if not np.allclose(_raw(model, matrix), mean, rtol=0.0, atol=1e-12):
+        raise AssertionError("the merged model is not the mean of its boosters")
+
+
+def _raw(model: str, matrix: Matrix) -> Vector:
+    import lightgbm
+
+    return np.asarray(lightgbm.Booster(model_str=model).predict(matrix, raw_score=True))

@@ -1,0 +1,1 @@
+"""Train, judge, publish and take back scorers."""

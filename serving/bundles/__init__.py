@@ -1,0 +1,1 @@
+"""What promotion publishes and the service reads: scorer, policy and their proof."""

@@ -1,0 +1,1 @@
+"""What is decided of one application, and what it is told: pure."""

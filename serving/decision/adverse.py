@@ -1,0 +1,81 @@
+"""The reasons told to an applicant: true of this model, this applicant and these rules."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from features.reasons import REASONS
+from serving.decision.verdict import Fired
+from serving.policy.bilingual import Text
+from serving.policy.values import Row
+
+MOST = 4
+UNKNOWN = "R32"
+_DEPARTMENTS = {"registry": "市场监管", "tax": "税务", "utility": "水电气", "bank": "本行贷款"}
+
+
+class AdverseReason(msgspec.Struct, frozen=True):
+    """What counted against an application; ``contribution`` is in log-odds, None for a rule's."""
+
+    code: str
+    feature: str | None
+    department: str | None
+    text: Text
+    contribution: float | None
+
+
+class Spoken(NamedTuple):
+    """A feature as the model heard it; ``harm`` is its log-odds beyond the neutral applicant's."""
+
+    feature: str
+    reason: str
+    department: str
+    harm: float
+
+
+def adverse_reasons(
+    fired: Sequence[Fired], spoken: Sequence[Spoken], row: Row
+) -> tuple[AdverseReason, ...]:
+    """At most four reasons: those of the rules that fired, then the model's, most harmful first.
+
+    Features of one reason are summed, so that two that cancel out are no reason; an unknown value
+    is told as missing data, never as the bad value it might have been.
+    """
+    from_rules = [_of_rule(rule) for rule in fired]
+    from_model = _of_model(spoken, row)
+    distinct: dict[tuple[str, str | None], AdverseReason] = {}
+    for reason in (*from_rules, *from_model):
+        department = reason.department if reason.code == UNKNOWN else None
+        distinct.setdefault((reason.code, department), reason)
+    return tuple(distinct.values())[:MOST]
+
+
+def _of_rule(rule: Fired) -> AdverseReason:
+    return AdverseReason(
+        rule.reason, None, rule.department, _text(rule.reason, rule.department), None
+    )
+
+
+def _of_model(spoken: Sequence[Spoken], row: Row) -> list[AdverseReason]:
+    groups: dict[tuple[str, str], list[Spoken]] = {}
+    for word in spoken:
+        is_known = row.get(word.feature) is not None
+        code = word.reason if is_known else UNKNOWN
+        groups.setdefault((code, "" if is_known else word.department), []).append(word)
+    found = []
+    for (code, department), words in groups.items():
+        harm = sum(word.harm for word in words)
+        if harm > 0 and REASONS[code].family != "process":
+            loudest = max(words, key=lambda word: word.harm)
+            text = _text(code, department or None)
+            found.append(AdverseReason(code, loudest.feature, loudest.department, text, harm))
+    return sorted(found, key=lambda reason: -(reason.contribution or 0.0))
+
+
+def _text(code: str, department: str | None) -> Text:
+    reason = REASONS[code]
+    if code != UNKNOWN or department not in _DEPARTMENTS:
+        return Text(reason.chinese, reason.english)
+    name = _DEPARTMENTS[department]
+    return Text(f"{reason.chinese}({name})", f"{reason.english} ({department})")

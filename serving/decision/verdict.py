@@ -1,0 +1,221 @@
+"""What a policy says of an applicant: one pure function for requests, batches and worked cases."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from features.catalog import CATALOG
+from features.tables import TABLES
+from serving.policy.asked import Asked
+from serving.policy.condition import all_hold
+from serving.policy.limit import limit_of, yearly_sales
+from serving.policy.offers import Borrower, Offer, offers
+from serving.policy.policy import (
+    STRICTNESS,
+    Ceiling,
+    Expectation,
+    Grade,
+    Outcome,
+    Policy,
+    SourceRule,
+    strictest,
+)
+from serving.policy.values import Row
+
+Ages = Mapping[str, int | None]
+
+_PLAUSIBLE = tuple((f.name, *f.plausible, f.department) for f in CATALOG if f.plausible)
+
+
+class Fired(msgspec.Struct, frozen=True):
+    """A rule that fired: what it asked for, and the reason told to the applicant.
+
+    One whose outcome is approve only caps what is lent: at ``cap`` yuan, if it names a cap.
+    """
+
+    rule: str
+    outcome: Outcome
+    reason: str
+    department: str | None = None
+    cap: int | None = None
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Outcome, grade and limit (yuan), the rules that fired, strictest first, and the offers."""
+
+    outcome: Outcome
+    grade: str
+    limit: int
+    fired: tuple[Fired, ...]
+    offers: tuple[Offer, ...] = ()
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """What is known of an applicant: features, probability of default, and how it is known.
+
+    ``ages`` are days since the newest record by table, None or absent if there is none; ``doubt``
+    is the standard error of the log-odds, None if the scorer tells none; ``changed_trials`` how
+    often this application was changed and tried again.
+    """
+
+    row: Row
+    probability: float
+    ages: Ages
+    doubt: float | None = None
+    changed_trials: int = 0
+
+
+def judge(policy: Policy, evidence: Evidence, asked: Asked) -> Verdict:
+    """Apply ``policy``: the strictest of the grade's outcome and of every rule that fires wins."""
+    grade = grade_of(policy, evidence.probability)
+    fired = [
+        *_unseen(policy, evidence),
+        *_implausible(evidence.row),
+        *_broken(policy, evidence.row),
+        *_not_automatic(policy, evidence, asked),
+    ]
+    limit = _limit(policy, grade, evidence.row, fired)
+    asks_for = grade.outcome_for(guaranteed=asked.guaranteed)
+    found: tuple[Offer, ...] = ()
+    if strictest([asks_for, *(rule.outcome for rule in fired)]) != "decline":
+        borrower = Borrower(evidence.row, grade.grade, evidence.probability, limit)
+        found = offers(policy.market, policy.limit, borrower, asked) if policy.market else ()
+        fired += _too_small(policy, evidence.row, limit, found, asked)
+        fired += _not_as_asked(found, asked)
+    outcome = strictest([asks_for, *(rule.outcome for rule in fired)])
+    ordered = tuple(sorted(fired, key=lambda rule: -STRICTNESS[rule.outcome]))
+    return Verdict(outcome, grade.grade, 0 if outcome == "decline" else limit, ordered, found)
+
+
+def failing_cases(policy: Policy) -> list[str]:
+    """The worked cases of ``policy`` that it does not decide as they say, a sentence each."""
+    return [sentence for _, sentence in failures(policy)]
+
+
+def failures(policy: Policy) -> list[tuple[int, str]]:
+    """Place and sentence of each worked case that does not hold."""
+    found = []
+    for at, case in enumerate(policy.cases):
+        evidence = Evidence(
+            case.features, case.probability_of_default, case.ages, case.doubt, case.changed_trials
+        )
+        given = _told(judge(policy, evidence, policy.asked(case)), case.expect)
+        if given != case.expect:
+            found.append((at, f"{case.name}: {_difference(case.expect, given)}"))
+    return found
+
+
+def grade_of(policy: Policy, probability: float) -> Grade:
+    """The first grade whose bound is above ``probability``; the last one for 1."""
+    return next((g for g in policy.grades if probability < g.pd_below), policy.grades[-1])
+
+
+def _difference(expected: Expectation, given: Expectation) -> str:
+    """What came out otherwise, field by field."""
+    pairs = [(n, getattr(expected, n), getattr(given, n)) for n in expected.__struct_fields__]
+    return "; ".join(f"{n} should be {a!r}, is {b!r}" for n, a, b in pairs if a != b)
+
+
+def _told(verdict: Verdict, expected: Expectation) -> Expectation:
+    """A verdict in the words of an expectation, which may leave the first offer open."""
+    first = verdict.offers[0] if verdict.offers else None
+    return Expectation(
+        outcome=verdict.outcome,
+        grade=verdict.grade,
+        limit=verdict.limit,
+        rules=tuple(fired.rule for fired in verdict.fired),
+        product=first.product if first and expected.product is not None else None,
+        rate_bp=first.rate_bp if first and expected.rate_bp is not None else None,
+    )
+
+
+def _limit(policy: Policy, grade: Grade, row: Row, fired: Sequence[Fired]) -> int:
+    caps = [rule.cap for rule in fired if rule.cap is not None]
+    return limit_of(policy.limit, row, grade, caps)
+
+
+def _unseen(policy: Policy, evidence: Evidence) -> list[Fired]:
+    """A source that is absent or too old refers, whatever the score; or caps, if policy says so."""
+    found = []
+    for rule in policy.sources:
+        age = evidence.ages.get(rule.table)
+        department = TABLES[rule.table].department
+        if age is None:
+            cap = _cap_without(rule, evidence.row)
+            outcome: Outcome = "refer" if cap is None else "approve"
+            found.append(Fired(f"{rule.table}_missing", outcome, "R32", department, cap))
+        elif rule.oldest_days is not None and age > rule.oldest_days:
+            found.append(Fired(f"{rule.table}_stale", "refer", "R32", department))
+    return found
+
+
+def _cap_without(rule: SourceRule, row: Row) -> int | None:
+    """What is lent without the source, yuan; None if nothing is without an officer."""
+    without = rule.without
+    return without.cap if without is not None and all_hold(without.when, row) else None
+
+
+def _implausible(row: Row) -> list[Fired]:
+    """A value outside the bounds its feature declares refers: somewhere the data are wrong."""
+    found = []
+    for name, low, high, department in _PLAUSIBLE:
+        value = row.get(name)
+        if isinstance(value, int | float) and not low <= value <= high:
+            found.append(Fired(f"{name}_implausible", "refer", "R32", department))
+    return found
+
+
+def _broken(policy: Policy, row: Row) -> list[Fired]:
+    return [
+        Fired(rule.id, rule.outcome, rule.reason, cap=rule.cap)
+        for rule in policy.rules
+        if all_hold(rule.when, row)
+    ]
+
+
+def _not_automatic(policy: Policy, evidence: Evidence, asked: Asked) -> list[Fired]:
+    """What takes an officer because of its size, its uncertainty, its trials or its thin file."""
+    bounds = policy.automatic
+    found = [
+        *_above(bounds.amount, asked.amount, "automatic_amount"),
+        *_above(bounds.doubt, evidence.doubt, "automatic_doubt"),
+        *_above(bounds.trials, evidence.changed_trials, "automatic_trials"),
+    ]
+    thin = bounds.thin_file
+    if thin and sum(evidence.row.get(name) is not None for name in thin.features) < thin.fewest:
+        found.append(Fired("thin_file", "refer", thin.reason))
+    return found
+
+
+def _above(ceiling: Ceiling | None, value: float | None, rule: str) -> list[Fired]:
+    if ceiling is None or value is None or value <= ceiling.most:
+        return []
+    return [Fired(rule, "refer", ceiling.reason)]
+
+
+def _too_small(
+    policy: Policy, row: Row, limit: int, found: Sequence[Offer], asked: Asked
+) -> list[Fired]:
+    """Less can be lent than is asked for: a counter-offer, or a talk.
+
+    Sales are unknown, the limit is too low, or no product lends as much as the limit would.
+    """
+    if yearly_sales(policy.limit, row) is None:
+        return [Fired("sales_unknown", "refer", "R32", "tax")]
+    lent = max((offer.amount for offer in found), default=0) if policy.market else limit
+    if lent >= asked.amount:
+        return []
+    outcome: Outcome = "approve" if lent >= policy.limit.least_share * asked.amount else "refer"
+    if limit < asked.amount:
+        return [Fired("limit_below_amount", outcome, "R14")]
+    return [Fired("no_product_for_amount", outcome, "C03")]
+
+
+def _not_as_asked(found: Sequence[Offer], asked: Asked) -> list[Fired]:
+    """No offer is repaid, or runs, as was asked for: what is offered differs, and is told so."""
+    fired = []
+    if found and all(offer.repayment != asked.repayment for offer in found):
+        fired.append(Fired("repayment_beyond_capacity", "approve", "R36"))
+    if found and all(offer.term_months != asked.term_months for offer in found):
+        fired.append(Fired("no_product_for_term", "approve", "C03"))
+    return fired

@@ -1,0 +1,228 @@
+"""A way to yes: what an applicant who is not approved could ask for, or do, to be approved.
+
+Every proposal is scored and judged by the whole policy before it is made, as the changed trial it
+would be. Only the request and the actions that the policy lists may move; all else is frozen.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from features.catalog import CATALOG
+from serving.decision.scoring import Scored
+from serving.decision.verdict import Evidence, Fired, Verdict, grade_of, judge
+from serving.decision.what_if import Variant, is_computable, moved_with, rows_if
+from serving.policy.asked import Asked
+from serving.policy.bilingual import Text
+from serving.policy.instalments import Repayment
+from serving.policy.limit import in_steps
+from serving.policy.offers import Money, Offer
+from serving.policy.policy import Action, Policy
+from serving.policy.values import Row, number
+
+Score = Callable[[Row], Scored]
+
+LADDER = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)  # of the amount asked for
+_BY_REQUEST = frozenset({"limit_below_amount", "no_product_for_amount", "automatic_amount"})
+_RISK = {feature.name: feature.risk for feature in CATALOG}
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that would be approved just as it is, the steps to it, and its best offer.
+
+    ``actions`` name the policy's actions that have to be done first; what they move, and nothing
+    else beside the request, was taken as moved.
+    """
+
+    steps: tuple[Text, ...]
+    actions: tuple[str, ...]
+    amount: int
+    term_months: int
+    repayment: Repayment
+    guaranteed: bool
+    product: str
+    rate_bp: int
+    instalment: Money
+
+
+class _Proposal(NamedTuple):
+    """A request and the actions before it."""
+
+    asked: Asked
+    actions: tuple[Action, ...] = ()
+
+    @property
+    def variant(self) -> Variant:
+        """What it changes in the applicant's features."""
+        moved = tuple((action.feature, action.to) for action in self.actions)
+        return Variant(self.asked.amount, self.asked.term_months, self.asked.repayment, moved)
+
+
+def ways_to_yes(
+    policy: Policy, evidence: Evidence, purpose: str, asked: Asked, verdict: Verdict, score: Score
+) -> tuple[Way, ...]:
+    """At most one proposal of each kind: ask for less, otherwise, with a guarantee, or act first.
+
+    Kinds combine only where they have to: guarantee and actions with less, and all of them if
+    nothing else leads to yes.
+
+    Args:
+        policy: whose actions, products and funds may be proposed.
+        evidence: what is known of the applicant.
+        purpose: of the loan.
+        asked: the request that was not approved.
+        verdict: what was said of it.
+        score: scores a row.
+
+    Returns:
+        What would be lent just as proposed; nothing if a rule stands in the way for good.
+    """
+    row = evidence.row
+    if not is_computable(row) or not all(_is_mendable(policy, rule) for rule in verdict.fired):
+        return ()
+    kinds = _proposals(policy, row, asked, verdict.limit)
+    trials = _Trials(policy, evidence, purpose, score, [p.variant for kind in kinds for p in kind])
+    *ordinary, last_resort = kinds
+    ways = [way for kind in ordinary if (way := _first_granted(trials, kind, asked))]
+    if not ways and (way := _first_granted(trials, last_resort, asked)):
+        ways = [way]
+    return tuple(ways)
+
+
+class _Trials:
+    """Judges proposals, each by the features it would have; a row is scored once."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        evidence: Evidence,
+        purpose: str,
+        score: Score,
+        variants: Sequence[Variant],
+    ) -> None:
+        distinct = list(dict.fromkeys(variants))
+        self._rows = dict(zip(distinct, rows_if(evidence.row, purpose, distinct), strict=True))
+        self._scored: dict[Variant, Scored] = {}
+        self._score = score
+        self._policy = policy
+        self._evidence = evidence
+
+    def granted(self, proposal: _Proposal) -> Offer | None:
+        """The best offer that is just what is proposed, if the proposal is approved."""
+        variant, asked, policy = proposal.variant, proposal.asked, self._policy
+        row = self._rows[variant]
+        if variant not in self._scored:
+            self._scored[variant] = self._score(row)
+        scored = self._scored[variant]
+        grade = grade_of(policy, scored.probability)
+        if grade.outcome_for(guaranteed=asked.guaranteed) != "approve":
+            return None
+        trials = self._evidence.changed_trials + 1
+        ages = self._evidence.ages
+        evidence = Evidence(row, scored.probability, ages, scored.doubt, trials)
+        verdict = judge(policy, evidence, asked)
+        if verdict.outcome != "approve":
+            return None
+        return next((offer for offer in verdict.offers if _is_as_asked(offer, asked)), None)
+
+
+def _is_mendable(policy: Policy, fired: Fired) -> bool:
+    """Whether another request, or an action, could keep the rule from firing."""
+    if fired.outcome == "approve" or fired.rule in _BY_REQUEST:
+        return True
+    rule = next((rule for rule in policy.rules if rule.id == fired.rule), None)
+    movable = moved_with(action.feature for action in policy.actions)
+    return rule is not None and any(condition.feature in movable for condition in rule.when)
+
+
+def _proposals(policy: Policy, row: Row, asked: Asked, limit: int) -> list[list[_Proposal]]:
+    """Proposals by kind, in each kind the nearest to what was asked first."""
+    less = [asked._replace(amount=amount) for amount in _smaller(policy, asked.amount, limit)]
+    can_be_guaranteed = bool(policy.market and policy.market.funds) and not asked.guaranteed
+    guaranteed = [a._replace(guaranteed=True) for a in (asked, *less)] if can_be_guaranteed else []
+    actions = tuple(action for action in policy.actions if would_help(action, row))
+    alone = [_Proposal(asked, (action,)) for action in actions] if len(actions) > 1 else []
+    together = [_Proposal(each, actions) for each in (asked, *less)] if actions else []
+    return [
+        [_Proposal(each) for each in less],
+        [_Proposal(each) for each in _otherwise(policy, asked, less)],
+        [_Proposal(each) for each in guaranteed],
+        [*alone, *together],
+        [_Proposal(each, actions) for each in guaranteed] if actions else [],
+    ]
+
+
+def _smaller(policy: Policy, amount: int, limit: int) -> list[int]:
+    """Amounts below ``amount`` in whole steps, largest first: the limit, and ladders below it.
+
+    A declined application has no limit yet; nothing above the limit would be lent in full.
+    """
+    most = min(amount - 1, limit or amount)
+    steps = {limit, *(in_steps(policy.limit, share * amount) for share in LADDER)}
+    if policy.automatic.amount is not None:
+        steps.add(in_steps(policy.limit, policy.automatic.amount.most))
+    return sorted((a for a in steps if policy.limit.smallest <= a <= most), reverse=True)
+
+
+def _otherwise(policy: Policy, asked: Asked, less: Sequence[Asked]) -> list[Asked]:
+    """The same amount for another term, longer first, or repaid in the other way; then less so."""
+    longest = {product.longest for product in policy.market.products} if policy.market else set()
+    terms = sorted(longest - {asked.term_months}, key=lambda m: (m < asked.term_months, m))
+    other: Repayment = "instalment" if asked.repayment == "bullet" else "bullet"
+    repaid_otherwise = [each._replace(repayment=other) for each in (asked, *less)]
+    return [*(asked._replace(term_months=months) for months in terms), *repaid_otherwise]
+
+
+def would_help(action: Action, row: Row) -> bool:
+    """Whether the feature is known and stands on the risky side of where the action puts it."""
+    value = number(row, action.feature)
+    if value is None:
+        return False
+    return value > action.to if _RISK[action.feature] == "rises" else value < action.to
+
+
+def _first_granted(trials: _Trials, kind: Sequence[_Proposal], asked: Asked) -> Way | None:
+    for proposal in kind:
+        if offer := trials.granted(proposal):
+            return _way(proposal, asked, offer)
+    return None
+
+
+def _is_as_asked(offer: Offer, asked: Asked) -> bool:
+    wanted = (asked.amount, asked.term_months, asked.repayment)
+    return (offer.amount, offer.term_months, offer.repayment) == wanted
+
+
+def _way(proposal: _Proposal, asked: Asked, offer: Offer) -> Way:
+    to = proposal.asked
+    return Way(
+        steps=(*(action.advice for action in proposal.actions), *_changes(asked, to)),
+        actions=tuple(action.id for action in proposal.actions),
+        amount=to.amount,
+        term_months=to.term_months,
+        repayment=to.repayment,
+        guaranteed=to.guaranteed,
+        product=offer.product,
+        rate_bp=offer.rate_bp,
+        instalment=offer.instalment,
+    )
+
+
+def _changes(asked: Asked, to: Asked) -> list[Text]:
+    """What to ask for instead, a sentence for each change."""
+    texts = {
+        "amount": Text(f"将申请金额调整为{to.amount}元", f"Ask for {to.amount:,} yuan"),
+        "term_months": Text(
+            f"将期限调整为{to.term_months}个月", f"Ask for a term of {to.term_months} months"
+        ),
+        "repayment": _REPAYMENTS[to.repayment],
+        "guaranteed": Text("申请政府性融资担保", "Ask with a guarantee of the public fund"),
+    }
+    return [text for name, text in texts.items() if getattr(asked, name) != getattr(to, name)]
+
+
+_REPAYMENTS: dict[Repayment, Text] = {
+    "bullet": Text("改为按月付息、到期还本", "Pay interest monthly and the principal at maturity"),
+    "instalment": Text("改为等额本息还款", "Repay in equal instalments"),
+}

@@ -1,0 +1,188 @@
+"""Decisions: made with the champion on what is known now, and recorded once."""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+import polars as pl
+
+from features.errors import MicroloanError, UnknownName
+from serving.bundles.champion import Champion
+from serving.decision.rows import evidence
+from serving.desk.caller import Caller
+from serving.desk.quotes import quote
+from serving.desk.recorder import Answer, Asked, Limits, Place, Recorder
+from serving.desk.replay import Record, decide_with
+from serving.desk.trials import business_hash, terms_of, trials_of
+from serving.journal.entries import Entry, Stored, decision_id_of, moment
+from serving.journal.journal import Journal
+from serving.records import Records
+from serving.wire.bodies import invalid
+from serving.wire.problems import FieldError, Problem
+from serving.wire.schemas import API_VERSION, DecisionRequest, QuoteRequest, answer, answer_quote
+
+__all__ = ["Answer", "Caller", "DecisionService", "Limits"]
+
+_log = logging.getLogger("microloan.serving")
+
+ROUTE = "POST /v1/decisions"
+
+
+class DecisionService:
+    """Decides each application once, whatever the retries, and answers only what is durable."""
+
+    def __init__(
+        self,
+        champion: Champion,
+        records: Records,
+        journal: Journal,
+        limits: Limits | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.champion = champion
+        self.records = records
+        self.journal = journal
+        self.recorder = Recorder(journal, limits, monotonic)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether decisions can be made and recorded."""
+        return not self.journal.failed and not self.recorder.is_draining
+
+    def drain(self) -> None:
+        """Take nothing new from now on."""
+        self.recorder.is_draining = True
+
+    def close(self) -> None:
+        """Finish what runs, and close the journal."""
+        self.recorder.close()
+
+    def refresh(self) -> None:
+        """Turn to a newly published bundle and to newly ingested records; never raises."""
+        for part in (self.champion, self.records):
+            try:
+                part.refresh()
+            except Exception:
+                _log.exception("%s stays as it is", type(part).__name__.lower())
+
+    def save_checkpoint(self) -> None:
+        """Write the journal's signed checkpoint beside it; never raises."""
+        try:
+            self.journal.save_checkpoint()
+        except Exception:
+            _log.exception("the checkpoint stays as it is")
+
+    async def decide(
+        self, request: DecisionRequest, key: str, caller: Caller, now: datetime
+    ) -> Answer:
+        """Decide ``request``, or answer again what was decided. Raises ``Problem``."""
+        content = API_VERSION.encode() + b"\n" + request.canonical()
+        decision_id = decision_id_of(caller.organisation, request.application_id, 0)
+        place = Place(decision_id, "decision", 0)
+        business = business_hash(self.journal, caller.organisation, request.business_id)
+        asked = self.recorder.asked(caller, ROUTE, key, content, place, alone_with=(business,))
+        return await self.recorder.once(
+            asked, caller, lambda: self._entry(request, asked, business, caller, now)
+        )
+
+    async def quote(self, request: QuoteRequest, caller: Caller, now: datetime) -> bytes:
+        """What would be decided now; recorded nowhere. Raises ``Problem``."""
+        return await self.recorder.unrecorded(lambda: self._quoted(request, caller, now))
+
+    def find(self, decision_id: str, caller: Caller) -> Stored:
+        """The entry of a decision that the caller may see, even if erased. Raises ``Problem``."""
+        stored = self.journal.by_decision(decision_id)
+        if stored is None or not caller.may_see(stored):
+            raise Problem("not-found")
+        return stored
+
+    def read(self, decision_id: str, caller: Caller) -> Stored:
+        """The entry of a decision that the caller may see. Raises ``Problem``."""
+        stored = self.find(decision_id, caller)
+        if stored.is_erased:
+            raise Problem("erased")
+        return stored
+
+    def _entry(
+        self,
+        request: DecisionRequest,
+        asked: Asked,
+        business: bytes,
+        caller: Caller,
+        now: datetime,
+    ) -> Entry:
+        bundle, snapshot = self.champion.bundle, self.records.snapshot
+        application = request.application(now)
+        row, sources = evidence(application, self.records_of(application.business_id))
+        terms = terms_of(self.journal, request)
+        trials = trials_of(self.journal, business, terms, now)
+        decision_id = decision_id_of(
+            caller.organisation, application.application_id, application.revision
+        )
+        decision = decide_with(bundle, application, row, sources, now, decision_id, trials.changed)
+        record = Record(
+            request=request,
+            application=application,
+            organisation=caller.organisation,
+            branch=caller.branch,
+            by=caller.name,
+            key_id=caller.key_id,
+            row=dict(row),
+            sources=dict(sources),
+            bundle_id=bundle.id,
+            policy_sha256=bundle.policy_version.sha256,
+            snapshot=snapshot,
+            decided_at=now,
+            decision=decision,
+            trials=trials,
+        )
+        return Entry(
+            kind="decision",
+            entry_id=decision_id,
+            decision_id=decision_id,
+            application_id=application.application_id,
+            revision=application.revision,
+            organisation=caller.organisation,
+            branch=caller.branch,
+            business=business,
+            terms=terms,
+            outcome=decision.outcome,
+            at=moment(now),
+            key_hash=asked.key_hash,
+            fingerprint=asked.fingerprint,
+            record=msgspec.json.encode(record),
+            response=answer(decision, trials.decision_ids),
+        )
+
+    def _quoted(self, request: QuoteRequest, caller: Caller, now: datetime) -> bytes:
+        application = request.asked_by("quote", now)
+        row, sources = evidence(application, self.records_of(application.business_id))
+        business = business_hash(self.journal, caller.organisation, request.business_id)
+        trials = trials_of(self.journal, business, terms_of(self.journal, request), now)
+        try:
+            quoted = quote(
+                self.champion.bundle,
+                application,
+                row,
+                sources,
+                now,
+                actions=request.actions,
+                changed_trials=trials.changed,
+            )
+        except UnknownName:
+            raise invalid(FieldError("/actions", "not-allowed")) from None
+        return answer_quote(quoted, request.actions)
+
+    def records_of(self, business_id: str) -> dict[str, pl.DataFrame]:
+        """A business's records; a store that was replaced meanwhile is opened anew, once."""
+        try:
+            return self.records.business(business_id)
+        except MicroloanError:
+            self.records.refresh()
+        try:
+            return self.records.business(business_id)
+        except MicroloanError as error:
+            _log.error("records cannot be read: %s", error)
+            raise Problem("not-ready") from None

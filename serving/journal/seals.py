@@ -1,0 +1,145 @@
+"""What is personal in the journal is sealed: each decision has a key, and is erased with it.
+
+The journal's file ``<journal>.key`` holds one secret, from which a master key and a signing key are
+derived. The master key wraps the keys of the decisions, which lie in the journal's one table that
+may be changed. Hashes are taken over sealed bytes, so that a journal is verified without any key,
+and stays whole when a decision is erased.
+"""
+
+import hmac
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apsw
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from serving.journal.database import BadJournal, sync_folder
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS seal (owner INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
+"""
+LENGTH = 32
+NONCE = 12
+
+Random = Callable[[int], bytes]
+
+
+class Secret:
+    """The secret of one journal, and what is derived from it."""
+
+    def __init__(self, content: bytes) -> None:
+        self.master = _derive(content, b"microloan journal master key")
+        self.signer = Ed25519PrivateKey.from_private_bytes(
+            _derive(content, b"microloan journal signing key")
+        )
+
+        self._pepper = _derive(content, b"microloan journal hashes")
+
+    def hashed(self, purpose: bytes, content: bytes) -> bytes:
+        """Keyed hash of ``content``; those of two purposes do not join."""
+        return hmac.digest(self._pepper, purpose + b"\n" + content, "sha256")
+
+    @classmethod
+    def of(cls, journal: Path, random: Random | None = None) -> "Secret":
+        """The secret of ``journal``; with ``random`` it is made if there is no journal yet.
+
+        Raises:
+            BadJournal: it is gone, damaged, or others can read it.
+        """
+        path = journal.with_name(journal.name + ".key")
+        if random and not path.exists() and not journal.exists():
+            _write_durably(path, random(LENGTH))
+        try:
+            content, is_private = path.read_bytes(), not path.stat().st_mode & 0o077
+        except FileNotFoundError:
+            raise BadJournal(
+                f"{path} is gone; without it the journal cannot be read. Hint: restore it."
+            ) from None
+        if len(content) != LENGTH:
+            raise BadJournal(f"{path} is damaged. Hint: restore it.")
+        if not is_private:
+            raise BadJournal(f"{path} can be read by others. Hint: chmod 600 {path}")
+        return cls(content)
+
+
+class Seal:
+    """The key of one owner."""
+
+    def __init__(self, key: bytes, owner: int, random: Random) -> None:
+        self._key = AESGCM(key)
+        self._owner = owner.to_bytes(8, "big")
+        self._random = random
+
+    def __call__(self, content: bytes) -> bytes:
+        """``content`` sealed."""
+        nonce = self._random(NONCE)
+        return nonce + self._key.encrypt(nonce, content, self._owner)
+
+    def open(self, sealed: bytes) -> bytes:
+        """What was sealed. Raises ``InvalidTag``."""
+        return self._key.decrypt(sealed[:NONCE], sealed[NONCE:], self._owner)
+
+
+class Seals:
+    """The keys of decisions, by the sequence of their entry, as a connection finds them."""
+
+    def __init__(
+        self, connection: apsw.Connection, secret: Secret, random: Random = secrets.token_bytes
+    ) -> None:
+        self._connection = connection
+        self._master = secret.master
+        self._random = random
+
+    def new(self, owner: int) -> Seal:
+        """A key for a new owner, kept wrapped in this transaction."""
+        key = self._random(LENGTH)
+        wrapped = Seal(self._master, owner, self._random)(key)
+        self._connection.execute("INSERT INTO seal VALUES (?, ?)", (owner, wrapped))
+        return Seal(key, owner, self._random)
+
+    def of(self, owner: int) -> Seal | None:
+        """The key of an owner; None if it was erased. Raises ``BadJournal``."""
+        statement = "SELECT wrapped FROM seal WHERE owner = ?"
+        wrapped: Any = self._connection.execute(statement, (owner,)).get
+        if wrapped is None:
+            return None
+        try:
+            key = Seal(self._master, owner, self._random).open(wrapped)
+        except InvalidTag:
+            raise BadJournal(
+                f"The key of entry {owner} is not of this journal. Hint: restore <journal>.key."
+            ) from None
+        return Seal(key, owner, self._random)
+
+    def open(self, owner: int, *sealed: bytes) -> tuple[bytes, ...] | None:
+        """What was sealed; None if its owner was erased. Raises ``BadJournal``."""
+        if (seal := self.of(owner)) is None:
+            return None
+        try:
+            return tuple(seal.open(content) for content in sealed)
+        except InvalidTag:
+            raise BadJournal(f"What is recorded of entry {owner} was changed.") from None
+
+    def destroy(self, owner: int) -> None:
+        """Forget the owner's key: what it sealed can never be read again."""
+        self._connection.execute("DELETE FROM seal WHERE owner = ?", (owner,))
+
+
+def _derive(secret: bytes, purpose: bytes) -> bytes:
+    return HKDF(algorithm=hashes.SHA256(), length=LENGTH, salt=None, info=purpose).derive(secret)
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(descriptor)
+    sync_folder(path.parent)

@@ -1,0 +1,124 @@
+"""The most a bank would lend to a business now: caps, multiples of sales, working-capital need."""
+
+from collections.abc import Iterable
+from typing import Annotated, Protocol
+
+import msgspec
+from msgspec import Meta
+
+from serving.policy.price import Share
+from serving.policy.support import Yuan
+from serving.policy.values import Row, number
+
+Positive = Annotated[float, Meta(gt=0)]
+
+
+class Grading(Protocol):
+    """What a grade says of the limit: yuan lent at most and at least, and a multiple of sales."""
+
+    @property
+    def cap(self) -> int: ...  # noqa: D102
+    @property
+    def floor(self) -> int: ...  # noqa: D102
+    @property
+    def sales_multiple(self) -> float: ...  # noqa: D102
+
+
+class WorkingCapital(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The official estimate of working-capital need, for limits above ``simplified_to`` yuan.
+
+    need = yearly sales x (1 - profit margin) x (1 + expected growth) / turns a year
+    x (1 - own funds). Growth is last year's, held to ``most_growth`` either way; ``turns`` are by
+    code of industry, the longest that fits, ``""`` for all others.
+
+    Source: annex of the measures on working-capital loans (流动资金贷款管理办法).
+    """
+
+    simplified_to: Yuan
+    profit_margin: Share
+    own_funds: Share
+    growth: str
+    most_growth: Share
+    industry: str
+    turns: dict[str, Positive]
+    source: str
+
+
+class Capacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Profit that must cover a year's payments ``cover`` times; profit is a margin of sales."""
+
+    profit_margin: Share
+    cover: Annotated[float, Meta(ge=1)]
+    source: str
+
+
+class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Limit = min(caps, the grade's multiple of yearly sales, need) less what is owed, in steps.
+
+    ``sales`` names features of monthly sales in yuan; the first known one counts. A limit below
+    ``least_share`` of the amount asked for is no counter-offer: an officer talks to the applicant.
+    """
+
+    smallest: Yuan
+    cap: Yuan
+    step: Annotated[int, Meta(gt=0)]
+    sales: tuple[str, ...]
+    owed: str
+    least_share: Share
+    working_capital: WorkingCapital | None = None
+    capacity: Capacity | None = None
+    source: str
+
+
+def yearly_sales(limit: Limit, row: Row) -> float | None:
+    """Yuan; None while no sales are known."""
+    known = (number(row, name) for name in limit.sales)
+    return next((12 * sales for sales in known if sales is not None), None)
+
+
+def limit_of(limit: Limit, row: Row, grade: Grading, caps: Iterable[int] = ()) -> int:
+    """The most the bank would lend now, whole yuan; 0 while no sales are known.
+
+    Args:
+        limit: the policy's limit.
+        row: feature values by name; None is unknown.
+        grade: its cap, floor and multiple of yearly sales.
+        caps: of rules that fired, yuan.
+    """
+    sales = yearly_sales(limit, row)
+    if sales is None:
+        return 0
+    most = min(limit.cap, grade.cap, *caps, max(grade.floor, grade.sales_multiple * sales))
+    if formula := limit.working_capital:
+        most = min(most, max(formula.simplified_to, need(formula, row, sales)))
+    room = most - (number(row, limit.owed) or 0.0)
+    lent = in_steps(limit, room)
+    return lent if lent >= limit.smallest else 0
+
+
+def need(formula: WorkingCapital, row: Row, sales: float) -> float:
+    """Estimated working-capital need that own funds do not meet, yuan, from yearly sales."""
+    grown = number(row, formula.growth)
+    growth = 0.0 if grown is None else grown - 1
+    expected = min(max(growth, -formula.most_growth), formula.most_growth)
+    costs = sales * (1 - formula.profit_margin) * (1 + expected)
+    return costs / _turns(formula, row) * (1 - formula.own_funds)
+
+
+def yearly_capacity_fen(limit: Limit, row: Row) -> int | None:
+    """The most that a year's payments may come to, fen; None if the policy does not ask."""
+    if limit.capacity is None:
+        return None
+    profit = (yearly_sales(limit, row) or 0.0) * limit.capacity.profit_margin
+    return int(100 * profit / limit.capacity.cover)
+
+
+def in_steps(limit: Limit, yuan: float) -> int:
+    """``yuan`` rounded down to whole steps, at least 0."""
+    return max(int(yuan // limit.step) * limit.step, 0)
+
+
+def _turns(formula: WorkingCapital, row: Row) -> float:
+    industry = str(row.get(formula.industry) or "")
+    fitting = [code for code in formula.turns if industry.startswith(code)]
+    return formula.turns[max(fitting, key=len)]

@@ -1,0 +1,1 @@
+"""How the service is reached: routes, keys, documents and the server."""

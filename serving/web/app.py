@@ -1,0 +1,153 @@
+"""The routes, and who may use each."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serving.desk.overrides import Overrides
+from serving.desk.service import DecisionService
+from serving.web.envelope import Envelope
+from serving.web.handlers import Handlers
+from serving.web.keys import SCOPES, Key
+from serving.web.keys import Scope as Right
+from serving.web.metrics import Metrics
+from serving.web.oidc import Authenticator
+from serving.wire.problems import Problem
+
+Rights = tuple[Right, ...] | None
+Handler = Callable[[Request, Any], Awaitable[Response]]
+
+REFRESH_SECONDS = 1.0
+CHECKPOINT_SECONDS = 60.0
+SECOND_PERSON_ABOVE = 300_000  # yuan asked for
+RETENTION_YEARS = 5
+OPEN: Rights = None
+MAY_DECIDE: Rights = ("officer", "supervisor")
+MAY_APPROVE: Rights = ("supervisor",)
+MAY_READ: Rights = ("officer", "supervisor", "auditor")
+MAY_ERASE: Rights = ("operator",)
+MAY_WATCH: Rights = ("operator", "auditor")
+
+
+def create_app(
+    service: DecisionService,
+    keys: Authenticator,
+    *,
+    clock: Callable[[], datetime],
+    request_id: Callable[[], str],
+    second_person_above: int = SECOND_PERSON_ABOVE,
+    retention_years: int = RETENTION_YEARS,
+) -> ASGIApp:
+    """The service as an ASGI application.
+
+    Above an amount (yuan) two people override; before so many years nothing is erased.
+    """
+    metrics = Metrics(service.journal, lambda: service.is_ready)
+    overrides = Overrides(service.recorder, second_person_above)
+    handle = Handlers(service, overrides, metrics, clock, retention_years)
+
+    def route(method: str, path: str, scopes: Rights, handler: Handler) -> Route:
+        return Route(path, Guarded(keys, clock, scopes, handler, metrics, path), methods=[method])
+
+    decision, override = "/v1/decisions/{decision_id}", "/v1/overrides/{override_id}"
+    routes = [
+        route("POST", "/v1/decisions", MAY_DECIDE, handle.decide),
+        route("GET", "/v1/decisions", MAY_READ, handle.search),
+        route("POST", "/v1/quotes", MAY_DECIDE, handle.quote),
+        route("GET", decision, MAY_READ, handle.read),
+        route("GET", f"{decision}/receipt", MAY_READ, handle.receipt),
+        route("POST", f"{decision}/overrides", MAY_DECIDE, handle.override),
+        route("POST", f"{override}/approvals", MAY_APPROVE, handle.approve),
+        route("POST", "/v1/outcomes", MAY_DECIDE, handle.outcome),
+        route("POST", "/v1/erasures", MAY_ERASE, handle.erase),
+        route("GET", "/v1/businesses/{business_id}", MAY_READ, handle.business),
+        route("GET", "/v1/journal/checkpoint", MAY_WATCH, handle.checkpoint),
+        route("GET", "/v1/model", SCOPES, handle.model),
+        route("GET", "/metrics", MAY_WATCH, handle.measured),
+        route("GET", "/health/live", OPEN, handle.live),
+        route("GET", "/health/ready", OPEN, handle.ready),
+        route("GET", "/openapi.json", OPEN, handle.described),
+        route("GET", "/docs", OPEN, handle.docs),
+        route("GET", "/problems/{code}", OPEN, handle.problem),
+    ]
+    lifespan = _refreshing(service)
+    router = Router(routes, redirect_slashes=False, default=_nowhere, lifespan=lifespan)
+    return Envelope(router, request_id)
+
+
+class Guarded:
+    """An endpoint behind a key with one of ``scopes``; None leaves it open.
+
+    The check stands on the matched route itself: no wording of a path can get around it.
+    """
+
+    def __init__(
+        self,
+        keys: Authenticator,
+        clock: Callable[[], datetime],
+        scopes: Rights,
+        handler: Handler,
+        metrics: Metrics,
+        path: str,
+    ) -> None:
+        self.scopes = scopes
+        self._keys = keys
+        self._clock = clock
+        self._handler = handler
+        self._seconds = metrics.seconds.labels(path)
+        self._problems = metrics.problems
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            with self._seconds.time():
+                request = Request(scope, receive)
+                key = None if self.scopes is OPEN else self._authorised(request)
+                response = await self._handler(request, key)
+        except Problem as problem:
+            self._problems.labels(problem.code).inc()
+            raise
+        await response(scope, receive, send)
+
+    def _authorised(self, request: Request) -> Key:
+        given = request.headers.getlist("authorization")
+        key = self._keys.authenticate(given[0], self._clock()) if len(given) == 1 else None
+        if key is None:
+            raise Problem("unauthenticated")
+        if not set(key.scopes) & set(self.scopes or ()):
+            raise Problem("scope-not-allowed")
+        return key
+
+
+def _refreshing(service: DecisionService) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    """A lifespan that turns to new bundles and records, and saves checkpoints of the journal."""
+
+    async def every(seconds: float, work: Callable[[], None]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            await asyncio.to_thread(work)
+
+    @asynccontextmanager
+    async def lifespan(_app: Any) -> AsyncIterator[None]:
+        tasks = [
+            asyncio.create_task(every(REFRESH_SECONDS, service.refresh)),
+            asyncio.create_task(every(CHECKPOINT_SECONDS, service.save_checkpoint)),
+        ]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    return lifespan
+
+
+async def _nowhere(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise Problem("not-found")

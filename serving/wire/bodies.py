@@ -1,0 +1,133 @@
+"""Strict reading of what callers send: every broken field is named, and no value is echoed."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from serving.wire.problems import FieldError, Problem
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_RULES = (
+    ("unknown field", "unknown-field"),
+    ("missing required field", "required"),
+    ("matching regex", "pattern"),
+    ("Invalid enum", "not-allowed"),
+    ("timezone", "time-zone-required"),
+    ("RFC3339", "date-time"),
+    ("ISO8601", "date"),
+    ("length <=", "too-long"),
+    ("length >=", "too-short"),
+    ("<=", "too-large"),
+    (">=", "too-small"),
+    ("Expected", "type"),
+)
+
+
+def read_json(body: bytes, kind: type[T]) -> T:
+    """A JSON body as ``kind``. Raises ``Problem`` with all fields that break a rule."""
+    try:
+        value = msgspec.json.decode(body, type=kind)
+        json.loads(body, object_pairs_hook=_distinct)
+    except msgspec.ValidationError as error:
+        raise invalid(*_broken(_members(body), kind, str(error), _decode)) from None
+    except _RepeatedError:
+        raise invalid(FieldError("", "duplicate-field")) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
+        raise Problem("malformed-json") from None
+    return value
+
+
+def read_query(pairs: list[tuple[str, str]], kind: type[T]) -> T:
+    """A query string as ``kind``, each name given once. Raises ``Problem``."""
+    given = dict(pairs)
+    if len(given) != len(pairs):
+        raise invalid(FieldError("", "duplicate-field"))
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise invalid(*_broken(given, kind, str(error), _convert)) from None
+
+
+def invalid(*errors: FieldError) -> Problem:
+    """The problem of fields that break a rule."""
+    said = "; ".join(f"{error.pointer or 'the body'}: {error.code}" for error in errors)
+    return Problem("validation-failed", f"{said}.", errors)
+
+
+class _RepeatedError(ValueError):
+    """An object names a field twice."""
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise _RepeatedError
+
+
+def _members(body: bytes) -> dict[str, msgspec.Raw]:
+    """The members of an object, unread; none if that is not what the body is."""
+    try:
+        return msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return {}
+
+
+def _decode(value: Any, kind: Any) -> object:
+    return msgspec.json.decode(value, type=kind)
+
+
+def _convert(value: Any, kind: Any) -> object:
+    return msgspec.convert(value, kind, strict=False)
+
+
+def _broken(
+    given: Mapping[str, Any],
+    kind: type[msgspec.Struct],
+    first: str,
+    read: Callable[[Any, Any], object],
+) -> list[FieldError]:
+    """All rules that ``given`` breaks; ``first`` is where msgspec itself stopped."""
+    if not given:
+        return [_said(first)]
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    found = [
+        FieldError(f"/{name}", code)
+        for name, field in fields.items()
+        if (code := _code(given, name, field, read))
+    ]
+    if given.keys() - fields.keys():
+        found.append(FieldError("", "unknown-field"))
+    return found or [_said(first)]
+
+
+def _code(
+    given: Mapping[str, Any],
+    name: str,
+    field: msgspec.structs.FieldInfo,
+    read: Callable[[Any, Any], object],
+) -> str:
+    """The rule that one field breaks, "" if none."""
+    if name not in given:
+        return "required" if field.required else ""
+    try:
+        read(given[name], field.type)
+    except msgspec.ValidationError as error:
+        return _rule(str(error))
+    except (msgspec.DecodeError, RecursionError):
+        return "type"
+    return ""
+
+
+def _said(message: str) -> FieldError:
+    """Pointer and code of msgspec's message, which may quote the caller's words."""
+    found = re.search(r" - at `\$\.([a-z_]+)", message)
+    missing = re.search(r"missing required field `([a-z_]+)`", message)
+    name = found or missing
+    return FieldError(f"/{name[1]}" if name else "", _rule(message))
+
+
+def _rule(message: str) -> str:
+    return next((code for words, code in _RULES if words in message), "invalid")
