@@ -79,8 +79,9 @@ def test_nothing_known_after_the_test_began_is_learnt(travelled: Travelled) -> N
     assert tested is not None
     assert rows.start <= tested.min()  # type: ignore[operator]
     assert rows.loans["granted_on"].max() <= rows.start  # type: ignore[operator]
-    learnt, judged = (set(part.names or ()) for part in (rows.train, rows.test))
-    assert learnt.isdisjoint(judged)
+    assert rows.train.names is not None
+    assert rows.test.names is not None
+    assert set(rows.train.names).isdisjoint(rows.test.names)
     on_book = (pl.lit(rows.start) - pl.col("granted_on")).dt.total_days() / 28 + 1
     assert rows.loans.filter(pl.col("months_at_risk") > on_book).is_empty()
 
@@ -118,8 +119,8 @@ def test_a_version_that_fails_serves_only_if_somebody_answers_for_it_and_a_rollb
     restored = rollback(paths)
     served = read_champion(paths.bundles, keys).model
     assert (restored.version, served.override) == (str(travelled.learnt.version), None)
-    listed = {row["version"]: (row["aliases"], row["gate"]) for row in versions(paths)}
-    assert listed == {1: ("champion", "passed"), 2: ("–", "overridden")}
+    first, other = versions(paths)
+    assert (first["aliases"], other["aliases"], other["gate"]) == ("champion", "–", "overridden")
 
 
 def test_an_alias_moved_by_hand_changes_nothing_that_serves(

@@ -269,14 +269,14 @@ def test_a_policy_whose_worked_case_fails_is_not_published(scorer: Scorer, tmp_p
 
 def test_a_newly_published_bundle_is_turned_to(published: Path, scorer: Scorer) -> None:
     serving = Champion(published, GATE_KEYS)
-    old = serving.bundles.bundle
+    old = serving.bundle
     assert serving.refresh() is False
     publish_in(published, scorer, version="2")
     assert serving.refresh() is True
-    assert (old.model.version, serving.bundles.bundle.model.version) == ("1", "2")
+    assert (old.model.version, serving.bundle.model.version) == ("1", "2")
     point(published, old.id)
     serving.refresh()
-    assert serving.bundles.bundle.id == old.id
+    assert serving.bundle.id == old.id
 
 
 def test_a_spoilt_bundle_leaves_the_old_one_serving_and_is_logged_once(
@@ -289,7 +289,7 @@ def test_a_spoilt_bundle_leaves_the_old_one_serving_and_is_logged_once(
     with caplog.at_level(logging.ERROR, logger="microloan.serving"):
         for _ in range(3):
             assert serving.refresh() is False
-    assert serving.bundles.bundle.id != spoilt.name
+    assert serving.bundle.id != spoilt.name
     assert len(caplog.records) == 1
     assert "gate did not pass" in caplog.text
 
