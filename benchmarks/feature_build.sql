@@ -188,7 +188,16 @@ loans AS (
     WHERE known_on <= applied_on AND (ended_on IS NULL OR ended_on > applied_on)
     GROUP BY moments.application_id
 )
-SELECT *
+-- events and loans are always reported: none is zero, not unknown
+SELECT * REPLACE (
+    coalesce(register_changes_24m, 0) AS register_changes_24m,
+    coalesce(is_listed_abnormal, 0) AS is_listed_abnormal,
+    coalesce(abnormal_listings_24m, 0) AS abnormal_listings_24m,
+    coalesce(penalties_24m, 0) AS penalties_24m,
+    coalesce(judgment_debts_24m, 0) AS judgment_debts_24m,
+    coalesce(annual_reports_missed_36m, 0) AS annual_reports_missed_36m,
+    coalesce(earlier_loans, 0) AS earlier_loans
+)
 FROM moments
 LEFT JOIN registrations USING (application_id)
 LEFT JOIN events USING (application_id)

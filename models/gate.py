@@ -103,7 +103,8 @@ def _behaviour(validation: Validation, limits: Limits) -> Iterator[Check]:
     yield _check("features against their direction", "0", broken, high=0)
     yield _check("columns that know too much", "0", leaks, high=0)
     yield _check("the same after loading", "1", float(validation.survives_saving), low=1)
-    ratios = [one.ratio.high for one in validation.fairness if one.light and one.ratio]
+    groups = (one for one in validation.fairness if one.attribute in limits.protected)
+    ratios = [one.ratio.high for one in groups if one.light and one.ratio]
     yield _check(
         "upper bound of the lowest approval ratio",
         f"at least {limits.approval_ratio}",

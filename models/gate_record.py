@@ -36,8 +36,9 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         calibration_error: Expected calibration error out of time.
         score_index: Population stability index of the score since development.
         faithfulness: Share of declines whose first reason holds.
-        approval_ratio: Approval rate of every group over its reference (four fifths by default);
-            a ratio fails only where its whole interval lies below.
+        approval_ratio: Approval rate of every protected group over its reference (four fifths by
+            default); a ratio fails only where its whole interval lies below.
+        protected: Attributes of which no group may be approved less; the report tells of others.
     """
 
     bads: int = 30
@@ -48,6 +49,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     score_index: float = 0.25
     faithfulness: float = 0.99
     approval_ratio: float = 0.8
+    protected: tuple[str, ...] = ("owner_sex", "owner_is_local")
 
 
 class Check(msgspec.Struct, frozen=True):

@@ -19,7 +19,8 @@ from pipelines.tabulate import FeatureSummary, read_features
 from serving.records import Records
 
 SEGMENTS = ("legal_form", "industry", "loan_purpose")
-SENSITIVE = ("owner_sex", "owner_is_local")
+OWNERS = ("owner_sex", "owner_is_local", "district")  # of the register, never features
+YOUNG_MONTHS = 36
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def _with_context(table: pl.DataFrame, registrations: pl.DataFrame, truth: Path)
     """The feature table with what is measured by but never learnt from."""
     owners = registrations.sort("known_on").unique("business_id", keep="last", maintain_order=True)
     known = table.join(
-        owners.select("business_id", *SENSITIVE),
+        owners.select("business_id", *OWNERS),
         on="business_id",
         how="left",
         maintain_order="left",
@@ -149,9 +150,16 @@ def _part(rows: pl.DataFrame, plan: Plan) -> Part:
         groups=rows["business_id"],
         names=rows["application_id"],
         segments=rows.select(SEGMENTS),
-        sensitive=rows.select(SENSITIVE),
+        sensitive=rows.select(*OWNERS, "legal_form", _age_of_business()),
         true_pd=None if true.null_count() == len(true) else true,
     )
+
+
+def _age_of_business() -> pl.Expr:
+    young = pl.col("business_age_months") < YOUNG_MONTHS
+    band = pl.when(young).then(pl.lit("under 3 years")).otherwise(pl.lit("3 years and older"))
+    known = pl.col("business_age_months").is_not_null()
+    return pl.when(known).then(band).alias("age_of_business")
 
 
 def _same_period(everyone: pl.DataFrame, labels: pl.DataFrame, test: pl.DataFrame) -> pl.DataFrame:

@@ -19,6 +19,7 @@ from models.gate_record import (
     sign,
     verify,
 )
+from models.validation.discrimination import Interval
 from models.validation.metrics import PairedTest, delong_test
 from models.validation.validation import Suspicion, Validation
 from tests.models.portfolio import validated
@@ -119,6 +120,17 @@ def test_a_group_approved_much_less_often_closes_the_gate() -> None:
     name = "upper bound of the lowest approval ratio"
     assert failed(judged(limits=strict)) == [name]
     assert failed(judged(changed(fairness=()))) == [name], "what was not measured fails"
+
+
+def test_the_gate_looks_at_protected_groups_alone() -> None:
+    fair = validated()[3].fairness
+    rare = [
+        msgspec.structs.replace(one, attribute="district", ratio=Interval(0.2, 0.1, 0.3))
+        for one in fair
+    ]
+    assert judged(changed(fairness=(*fair, *rare))).passed
+    protected = msgspec.structs.replace(EASY, protected=("district",))
+    assert not judged(changed(fairness=(*fair, *rare)), limits=protected).passed
 
 
 def test_a_signed_record_comes_back_whole() -> None:
