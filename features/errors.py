@@ -22,7 +22,7 @@ class UnknownName(MicroloanError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = get_close_matches(name, names, n=3) or names
+        near = get_close_matches(name, names, n=3) or _some(names)
         super().__init__(
             f"There is no {kind} {name!r}. Hint: did you mean one of {', '.join(near)}?"
         )
@@ -30,3 +30,8 @@ class UnknownName(MicroloanError):
 
 class BadTable(MicroloanError):
     """A table that lacks a column, or holds one of another type than its contract."""
+
+
+def _some(names: list[str], most: int = 12) -> list[str]:
+    """All names if they are few, else the first with a sign that there are more."""
+    return names if len(names) <= most else [*names[:most], "…"]

@@ -54,7 +54,8 @@ def serve(*, host: str = "127.0.0.1", port: int = 8000, common: Common = DEFAULT
     served = settings(common.paths, host=host, port=port)
     key = None if common.paths.keys.exists() else new_key(common.paths)
     url = f"http://{host}:{port}"
-    common.tell("Service", {"url": url, "docs": f"{url}/docs", **({"key": key} if key else {})})
+    told = {"key": key or "as made before; `microloan keys create` makes another"}
+    common.tell("Service", {"url": url, "docs": f"{url}/docs", **told})
     answer(served)
 
 

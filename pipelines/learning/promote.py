@@ -37,7 +37,7 @@ class Promoted:
     replaced: int | None
     policy: str
     bundle: str
-    override: Override | None
+    override: str | None
     checks: list[dict[str, Any]]
 
 
@@ -101,7 +101,7 @@ def promote(
         replaced=champion.version if champion else None,
         policy=policy_file.stem,
         bundle=release.name,
-        override=override,
+        override=f"{override.by}: {override.reason}" if override else None,
         checks=checks(record),
     )
 

@@ -8,6 +8,7 @@ import msgspec
 from features.reasons import REASONS
 from serving.decision.verdict import Fired
 from serving.policy.bilingual import Text
+from serving.policy.policy import Outcome
 from serving.policy.values import Row
 
 MOST = 4
@@ -35,17 +36,21 @@ class Spoken(NamedTuple):
 
 
 def adverse_reasons(
-    fired: Sequence[Fired], spoken: Sequence[Spoken], row: Row
+    outcome: Outcome, fired: Sequence[Fired], spoken: Sequence[Spoken], row: Row
 ) -> tuple[AdverseReason, ...]:
     """At most four reasons: those of the rules that fired, then the model's, most harmful first.
 
+    Where no rule asked for the outcome, the probability did, and the model speaks first: a decline
+    is not told by rules that only refer.
     Features of one reason are summed, so that two that cancel out are no reason; an unknown value
     is told as missing data, never as the bad value it might have been.
     """
     from_rules = [_of_rule(rule) for rule in fired]
     from_model = _of_model(spoken, row)
+    by_rule = any(rule.outcome == outcome for rule in fired)
+    ordered = (*from_rules, *from_model) if by_rule else (*from_model, *from_rules)
     distinct: dict[tuple[str, str | None], AdverseReason] = {}
-    for reason in (*from_rules, *from_model):
+    for reason in ordered:
         department = reason.department if reason.code == UNKNOWN else None
         distinct.setdefault((reason.code, department), reason)
     return tuple(distinct.values())[:MOST]

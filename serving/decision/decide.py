@@ -150,7 +150,7 @@ def decide(
         score=float(scorer.points.score(scored.log_odds)),
         grade=verdict.grade,
         limit=verdict.limit,
-        reasons=adverse_reasons(verdict.fired, spoken, row),
+        reasons=adverse_reasons(verdict.outcome, verdict.fired, spoken, row),
         rules=verdict.fired,
         model=model,
         policy=policy_version,

@@ -113,7 +113,8 @@ def verify_against(journal: Path, notes: list[str], key: Key) -> Whole:
 
 
 def write(path: Path, note: str) -> None:
-    """Put the checkpoint in place of an older one, durably."""
+    """Put the checkpoint in place of an older one, durably; makes its folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}-{os.getpid()}")
     with aside.open("w", encoding="utf-8") as file:
         file.write(note)

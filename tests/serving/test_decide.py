@@ -93,6 +93,17 @@ def test_rules_speak_before_the_model_and_the_strictest_first(bundle: Bundle) ->
     assert decision.outcome == "decline"
 
 
+def test_a_decline_for_the_probability_is_told_by_the_model_not_by_rules_that_only_refer(
+    bundle: Bundle,
+) -> None:
+    row = {**ROWS[0], "tax_grade_rank": 4.0, "late_utility_bills_12m": 12.0, "tax_arrears": 5000.0}
+    row |= {"business_age_months": 7.0, "declared_sales_monthly_12m": 500.0}
+    decision = decided(bundle, row)
+    assert decision.outcome == "decline"
+    assert {rule.outcome for rule in decision.rules} == {"refer"}
+    assert decision.reasons[0].contribution is not None
+
+
 def test_an_unknown_value_is_told_as_missing_never_as_bad(bundle: Bundle) -> None:
     for row in ROWS:
         for name in ("declared_sales_growth_12m", "electricity_yoy_3m"):
