@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from pipelines.intake.check import BrokenRow, BrokenRule
-from pipelines.intake.store import replace_durably
+from serving import durable
 
 
 class QuarantinedRow(msgspec.Struct, frozen=True):
@@ -49,7 +49,7 @@ class Quarantine:
         folder.mkdir(parents=True, exist_ok=True)
         unfinished = folder / f".{self.name}"
         shutil.copyfile(self._gathered, unfinished)
-        replace_durably(unfinished, place)
+        durable.replace(unfinished, place)
         return place
 
 

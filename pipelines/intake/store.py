@@ -9,7 +9,6 @@ manifest and all its files. Files of the manifest before are kept for readers un
 import fcntl
 import hashlib
 import io
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ import msgspec
 import polars as pl
 
 from features.tables import TABLES, Table
+from serving import durable
 from serving.records import FORMAT, MANIFEST, Manifest, Part, StoreError, contract_of, read_manifest
 
 STAGING = ".staging"
@@ -90,26 +90,7 @@ def write_durably(path: Path, content: bytes | memoryview, staging: Path) -> Non
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = staging / f"{path.name}.unfinished"
     unfinished.write_bytes(content)
-    replace_durably(unfinished, path)
-
-
-def replace_durably(unfinished: Path, path: Path) -> None:
-    """Move a file of the same file system over ``path``, its content being on the disk first.
-
-    The new name is durable once its folder is synced too.
-    """
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    durable.replace(unfinished, path)
 
 
 def commit(
@@ -136,9 +117,9 @@ def commit(
     if after != before:
         for name in after.tables:
             if (folder / name).is_dir():
-                sync_folder(folder / name)
+                durable.sync(folder / name)
         write_durably(folder / MANIFEST, content, folder / STAGING)
-        sync_folder(folder)
+        durable.sync(folder)
         _prune(folder, keep=after.files | (before.files if before else set()))
     return hashlib.sha256(content).hexdigest(), after != before
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from features.errors import MicroloanError
+from serving.durable import sync
 
 FILES = (
     "model.txt",
@@ -120,15 +121,6 @@ def read_gate_keys(path: Path) -> tuple[bytes, ...]:
 def sha256(content: bytes) -> str:
     """Hash in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
-
-
-def sync(path: Path) -> None:
-    """Flush a file or a folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 _AGAIN = "Hint: publish it again."

@@ -7,7 +7,6 @@ journal that was hashed anew from some entry on, which the journal alone cannot 
 
 import base64
 import hashlib
-import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from features.errors import MicroloanError
-from serving.journal.database import sync_folder
+from serving import durable
 from serving.journal.entries import Whole
 from serving.journal.reading import verify
 
@@ -115,13 +114,7 @@ def verify_against(journal: Path, notes: list[str], key: Key) -> Whole:
 def write(path: Path, note: str) -> None:
     """Put the checkpoint in place of an older one, durably; makes its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}-{os.getpid()}")
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(note)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-    sync_folder(path.parent)
+    durable.write(path, note.encode())
 
 
 def _origin(identity: str) -> str:

@@ -1,7 +1,6 @@
 """Open SQLite so that it keeps what it said it wrote, and so that one server alone writes."""
 
 import fcntl
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import apsw
 
 from features.errors import MicroloanError
+from serving.durable import sync
 
 PRAGMAS: Mapping[str, str | int] = {"journal_mode": "wal", "synchronous": 2}  # 2 is FULL
 OLDEST_SQLITE = 3_051_003  # the WAL-reset corruption bug lives from 3.7.0 to 3.51.2
@@ -54,7 +54,7 @@ def open_durable(path: Path) -> apsw.Connection:
         ) from error
     require_durable(connection)
     if is_new:
-        sync_folder(path.parent)
+        sync(path.parent)
     return connection
 
 
@@ -87,12 +87,3 @@ def _connect(path: Path, flags: int) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=flags)
     connection.set_busy_timeout(BUSY_MS)
     return connection
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush a folder, so that a new file in it survives a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,6 @@ and stays whole when a decision is erased.
 """
 
 import hmac
-import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from serving.journal.database import BadJournal, sync_folder
+from serving import durable
+from serving.journal.database import BadJournal
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS seal (owner INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
@@ -55,7 +55,7 @@ class Secret:
         """
         path = journal.with_name(journal.name + ".key")
         if random and not path.exists() and not journal.exists():
-            _write_durably(path, random(LENGTH))
+            durable.write(path, random(LENGTH), mode=0o600)
         try:
             content, is_private = path.read_bytes(), not path.stat().st_mode & 0o077
         except FileNotFoundError:
@@ -134,12 +134,3 @@ class Seals:
 
 def _derive(secret: bytes, purpose: bytes) -> bytes:
     return HKDF(algorithm=hashes.SHA256(), length=LENGTH, salt=None, info=purpose).derive(secret)
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    sync_folder(path.parent)

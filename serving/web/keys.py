@@ -9,7 +9,6 @@ import base64
 import fcntl
 import hashlib
 import hmac
-import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +20,7 @@ from typing import Literal, get_args
 import msgspec
 
 from features.errors import MicroloanError, UnknownName
+from serving import durable
 
 Scope = Literal["officer", "supervisor", "auditor", "data_scientist", "operator"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -173,13 +173,8 @@ def _read(path: Path) -> _File:
 
 
 def _write(path: Path, file: _File) -> None:
-    aside = path.with_name(f".{path.name}-{os.getpid()}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as out:
-        out.write(msgspec.json.format(msgspec.json.encode(file), indent=1))
-        out.flush()
-        os.fsync(descriptor)
-    aside.replace(path)
+    content = msgspec.json.format(msgspec.json.encode(file), indent=1)
+    durable.write(path, content, mode=0o600)
 
 
 def _stamp(path: Path) -> tuple[int, int]:
