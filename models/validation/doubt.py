@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, rel_entr
+from scipy.special import expit
 from sklearn.base import clone
 from threadpoolctl import threadpool_limits
 
@@ -27,6 +27,7 @@ from models.scoring.scorer import Scorer
 from models.validation.bands import Light
 from models.validation.samples import Sample
 from models.validation.slices import Level, level_of
+from models.validation.truth import excess_loss
 
 Vector = NDArray[np.float64]
 
@@ -167,7 +168,7 @@ def _excess(rows: Sample) -> float | None:
     if rows.true_pd is None or np.isnan(rows.true_pd).all():
         return None
     true, said = (part[~np.isnan(rows.true_pd)] for part in (rows.true_pd, rows.probability))
-    return float(np.mean(rel_entr(true, said) + rel_entr(1 - true, 1 - said)))
+    return float(np.mean(excess_loss(true, said)))
 
 
 def pd_bounds(log_odds: Vector, error: Vector) -> tuple[Vector, Vector]:

@@ -21,7 +21,7 @@ from models.validation.shapes import Shape
 from models.validation.slices import Slice
 from models.validation.stability import AMBER, RED, Drift
 from models.validation.validation import Validation
-from models.validation.versus import Side, Versus
+from models.validation.versus import Versus
 
 BLUE, ORANGE, GREEN, YELLOW, INK, PALE = (
     "#0072B2",
@@ -78,22 +78,14 @@ def comparison(pair: Versus) -> bytes:
     """One PNG of three panels: both scorers' ranking, then the calibration of each."""
     with _figure(13, 4) as figure:
         axes = figure.subplots(1, 3)
-        _draw_curves(axes[0], [pair.second, pair.first])
+        sides = (pair.second, pair.first)
+        _draw_curves(axes[0], [(side.curves, side.figures) for side in sides])
+        axes[0].set_title("Ranking on the same rows")
         for ax, side in zip(axes[1:], (pair.first, pair.second), strict=True):
             draw_deciles(ax, side.deciles)
             ax.set_title(f"Calibration of {side.figures.sample}")
         figure.tight_layout(w_pad=2)
         return _png(figure)
-
-
-def _draw_curves(ax: Axes, sides: Sequence[Side]) -> None:
-    for side, colour, style in zip(sides, (PALE, BLUE), ("--", "-"), strict=True):
-        curve, label = side.curves, _auc_label(side.figures)
-        ax.plot(curve.good_share, curve.bad_share, style, color=colour, linewidth=2, label=label)
-    ax.plot([0, 1], [0, 1], color=PALE, linewidth=0.8)
-    ax.set(xlim=(0, 1), ylim=(0, 1.005), title="Ranking on the same rows")
-    ax.set(xlabel="share of goods refused with them", ylabel="share of bads")
-    ax.legend(loc="lower right")
 
 
 def svg(draw: Callable[..., None], *content: Any, width: float = 6.4, height: float = 3.6) -> str:
@@ -122,19 +114,8 @@ def shape_grid(shapes: Sequence[Shape], columns: int = 3) -> str:
 def draw_roc(ax: Axes, validation: Validation) -> None:
     """Both samples' ROC, with their AUC and its interval."""
     told = {one.sample: one for one in (validation.development, validation.out_of_time)}
-    for curve, colour, style in zip(validation.curves, (PALE, BLUE), ("--", "-"), strict=True):
-        ax.plot(
-            curve.good_share,
-            curve.bad_share,
-            style,
-            color=colour,
-            linewidth=2,
-            label=_auc_label(told[curve.sample]),
-        )
-    ax.plot([0, 1], [0, 1], color=PALE, linewidth=0.8)
-    ax.set(xlim=(0, 1), ylim=(0, 1.005), title="Ranking: share of bads caught")
-    ax.set(xlabel="share of goods refused with them", ylabel="share of bads")
-    ax.legend(loc="lower right")
+    _draw_curves(ax, [(curve, told[curve.sample]) for curve in validation.curves])
+    ax.set_title("Ranking: share of bads caught")
 
 
 def draw_scores(ax: Axes, curve: Curves) -> None:
@@ -324,6 +305,17 @@ def draw_rivals(ax: Axes, rivals: Sequence[Rival]) -> None:
     ax.set(title="AUC of the scorer less that of each rival (in parentheses)")
     ax.set_xlabel("difference with 95 % interval (DeLong); right of the line the scorer is better")
     ax.set_ylim(-0.6, len(drawn) - 0.4)
+
+
+def _draw_curves(ax: Axes, both: Sequence[tuple[Curves, Discrimination]]) -> None:
+    """Two ROC curves, the one that matters last."""
+    for (curve, figures), colour, style in zip(both, (PALE, BLUE), ("--", "-"), strict=True):
+        label = _auc_label(figures)
+        ax.plot(curve.good_share, curve.bad_share, style, color=colour, linewidth=2, label=label)
+    ax.plot([0, 1], [0, 1], color=PALE, linewidth=0.8)
+    ax.set(xlim=(0, 1), ylim=(0, 1.005))
+    ax.set(xlabel="share of goods refused with them", ylabel="share of bads")
+    ax.legend(loc="lower right")
 
 
 def _observed(ax: Axes, places: Any, bands: Sequence[Band]) -> None:

@@ -9,7 +9,7 @@ any of it helps, and Crook and Banasik (Journal of Banking and Finance 28, 2004)
 did, so it is off unless asked for.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 from typing import Any, Literal, get_args
@@ -18,14 +18,15 @@ import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import expit, rel_entr
+from scipy.special import expit
 from sklearn.base import clone
 
 from features.errors import MicroloanError, UnknownName
 from models.scoring.scorer import Scorer
+from models.validation import metrics
 from models.validation.discrimination import Interval
 from models.validation.samples import Sample
-from models.validation.truth import against_truth
+from models.validation.truth import against_truth, excess_loss
 
 Vector = NDArray[np.float64]
 Method = Literal["fuzzy", "parcelling", "propensity"]
@@ -137,8 +138,7 @@ def compare(
     ``applied_on`` holds the dates of the granted followed by those of the declined. The first trial
     is the scorer of the granted alone.
     """
-    known = judged.scored_by(accepted)
-    trials = [_trial(NONE, known, known)]
+    inferred: dict[str, Scorer] = {}
     for method in methods:
         rows = infer(method, accepted, granted, bad, declined, worse=worse, weight=weight)
         scorer = clone(accepted).set_params(form=accepted.fitted_.form)
@@ -149,8 +149,15 @@ def compare(
             groups=rows.place,
             sample_weight=rows.weight,
         )
-        trials.append(_trial(method, judged.scored_by(scorer), known))
-    return tuple(trials)
+        inferred[method] = scorer
+    return trials(judged, accepted, inferred)
+
+
+def trials(judged: Sample, accepted: Scorer, inferred: Mapping[str, Scorer]) -> tuple[Trial, ...]:
+    """Judge the scorer of the granted alone, then those that each method led to, by its name."""
+    alone = judged.scored_by(accepted)
+    others = (_trial(name, judged.scored_by(one), alone) for name, one in inferred.items())
+    return (_trial(NONE, alone, alone), *others)
 
 
 def verdict(trials: Sequence[Trial]) -> str:
@@ -215,30 +222,18 @@ def _trial(method: str, judged: Sample, alone: Sample) -> Trial:
     true, said, before = (
         part[known] for part in (judged.true_pd, judged.probability, alone.probability)
     )
-    excess = _excess(true, said)
+    excess = excess_loss(true, said)
     return Trial(
         method,
         expected,
         true=float(true.mean()),
-        error=_calibration_error(true, said),
+        error=metrics.expected_calibration_error(true, said),
         excess=float(excess.mean()),
         gini=against_truth(judged).gini,
-        gain=None if method == NONE else _mean(_excess(true, before) - excess),
+        gain=None if method == NONE else _mean(excess_loss(true, before) - excess),
     )
 
 
 def _mean(gain: Vector) -> Interval:
     middle, half = float(gain.mean()), 1.96 * float(gain.std()) / sqrt(len(gain))
     return Interval(middle, middle - half, middle + half)
-
-
-def _excess(true: Vector, said: Vector) -> Vector:
-    """Expected log loss of each row beyond that of its true probability."""
-    return np.asarray(rel_entr(true, said) + rel_entr(1 - true, 1 - said))
-
-
-def _calibration_error(true: Vector, said: Vector) -> float:
-    """Mean distance of foretold and true rate over tenths of the foretold."""
-    tenths = np.array_split(np.argsort(said, kind="stable"), 10)
-    gaps = [len(rows) * abs(said[rows].mean() - true[rows].mean()) for rows in tenths if len(rows)]
-    return float(sum(gaps) / len(said))

@@ -7,6 +7,7 @@ applications that were declined.
 
 import msgspec
 import numpy as np
+from scipy.special import rel_entr
 
 from models.validation import metrics
 from models.validation.samples import Sample, Vector
@@ -47,6 +48,11 @@ def against_truth(sample: Sample) -> Truth:
         share=gini / attainable if attainable > 0 else 0.0,
         error=float(np.sqrt(np.mean(gap**2))),
     )
+
+
+def excess_loss(true: Vector, said: Vector) -> Vector:
+    """Expected log loss of each row beyond that of its true probability, in nats."""
+    return np.asarray(rel_entr(true, said) + rel_entr(1 - true, 1 - said))
 
 
 def _expected_gini(true: Vector, risk: Vector) -> float:

@@ -9,6 +9,7 @@ from models.registry import MODEL, Registry
 from models.validation.metrics import PairedTest
 from models.validation.plots import comparison
 from models.validation.versus import Side, versus
+from pipelines.learning.learn import told
 from pipelines.learning.paired import on_the_same_rows
 from pipelines.settings import Var
 from pipelines.tabulate import read_features
@@ -51,26 +52,20 @@ def compare(paths: Var, first: int | str, second: int | str) -> Comparison:
         bads=int(pair.bad.sum()),
         plot=str(plot),
         figures=[_figures(side) for side in (judged.first, judged.second)],
-        tests=[_told("AUC", judged.auc), _told("log loss", judged.log_loss)],
+        tests=[_test("AUC", judged.auc), _test("log loss", judged.log_loss)],
     )
 
 
 def _figures(side: Side) -> dict[str, Any]:
-    figures = side.figures
     return {
-        "scorer": figures.sample,
-        "AUC": figures.auc.value,
-        "AUC 95 %": f"{figures.auc.low:.3f} – {figures.auc.high:.3f}",
-        "Gini": figures.gini.value,
-        "KS": figures.ks.value,
-        "log loss": figures.log_loss,
-        "Brier": figures.brier,
+        "scorer": side.figures.sample,
+        **told(side.figures),
         "observed/expected": side.observed_over_expected,
         "calibration error": side.calibration_error,
     }
 
 
-def _told(name: str, test: PairedTest) -> dict[str, Any]:
+def _test(name: str, test: PairedTest) -> dict[str, Any]:
     return {
         "figure": name,
         "first less second": test.difference,

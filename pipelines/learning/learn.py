@@ -17,8 +17,9 @@ from models.registry import Registry
 from models.scoring.rows import UnfitRows
 from models.validation.card import card
 from models.validation.challengers import Rival, challengers
+from models.validation.discrimination import Discrimination
 from models.validation.doubt import Doubt, fit_doubt
-from models.validation.reject import Trial
+from models.validation.reject import Trial, trials
 from models.validation.report import html, plot_summary
 from models.validation.samples import Sample
 from models.validation.validation import Validation, validate
@@ -63,11 +64,16 @@ class Part:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted scorer, its doubt where there is one, and further files of its making, by name."""
+    """A fitted scorer, its doubt where there is one, and further files of its making, by name.
+
+    ``granted`` is the scorer of the granted alone where ``inference`` taught it more.
+    """
 
     scorer: Scorer
     doubt: Doubt | None
     files: Mapping[str, bytes] = field(default_factory=dict)
+    granted: Scorer | None = None
+    inference: str = ""
 
     @property
     def belongings(self) -> dict[str, bytes]:
@@ -76,7 +82,6 @@ class Fitted:
 
 
 Fit = Callable[[Part], Fitted]
-Inference = Callable[[Sample], Sequence[Trial]]  # judged on all who applied
 
 
 def by_flag(scorer: Scorer) -> Fit:
@@ -140,7 +145,6 @@ def learn(
     judging: Mapping[str, Any] | None = None,
     artifacts: Mapping[str, bytes] | None = None,
     rivals: bool = True,
-    inference: Inference | None = None,
     flow: Mapping[str, int] | None = None,
     warnings: Sequence[str] = (),
     progress: Progress | None = None,
@@ -149,7 +153,7 @@ def learn(
 
     ``applicants`` are all of the test's period, declined ones included (null outcome). ``judging``
     goes to `validate`: a policy's grades and cut-off. ``rivals`` fits challengers of other makes to
-    the same rows; ``inference`` tries what the declined could teach, judged on ``applicants``.
+    the same rows.
     """
     step = _stepper(progress)
     fitted = fit(train)
@@ -168,7 +172,7 @@ def learn(
         tested,
         rivals=_rivals(train, tested, seed) if rivals else (),
         applicants=everyone,
-        inference=inference(everyone) if inference and everyone else (),
+        inference=_inference(fitted, everyone),
         doubt=fitted.doubt,
         flow=flow,
         **(judging or {}),
@@ -212,19 +216,21 @@ def learn(
 def summary_rows(validation: Validation) -> list[dict[str, Any]]:
     """The validation's discrimination by sample, as rows of a table."""
     return [
-        {
-            "sample": figures.sample,
-            "rows": figures.rows,
-            "bads": figures.bads,
-            "AUC": figures.auc.value,
-            "AUC 95 %": f"{figures.auc.low:.3f} – {figures.auc.high:.3f}",
-            "Gini": figures.gini.value,
-            "KS": figures.ks.value,
-            "Brier": figures.brier,
-            "log loss": figures.log_loss,
-        }
-        for figures in (validation.development, validation.out_of_time)
+        {"sample": one.sample, "rows": one.rows, "bads": one.bads, **told(one)}
+        for one in (validation.development, validation.out_of_time)
     ]
+
+
+def told(figures: Discrimination) -> dict[str, Any]:
+    """Figures of discrimination, as columns of a table."""
+    return {
+        "AUC": figures.auc.value,
+        "AUC 95 %": f"{figures.auc.low:.3f} – {figures.auc.high:.3f}",
+        "Gini": figures.gini.value,
+        "KS": figures.ks.value,
+        "Brier": figures.brier,
+        "log loss": figures.log_loss,
+    }
 
 
 def _leading(validation: Validation) -> dict[str, Any]:
@@ -255,6 +261,13 @@ def _everyone(scorer: Scorer, applicants: Part | None) -> Sample | None:
     return Sample.scored(
         "applicants", scorer, applicants.features, applicants.outcomes, **applicants.known
     )
+
+
+def _inference(fitted: Fitted, everyone: Sample | None) -> tuple[Trial, ...]:
+    """What the declined taught beside the granted alone, judged on all who applied."""
+    if fitted.granted is None or everyone is None:
+        return ()
+    return trials(everyone, fitted.granted, {fitted.inference: fitted.scorer})
 
 
 def _rivals(train: Part, tested: Sample, seed: int) -> tuple[Rival, ...]:

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from models.registry import ModelVersion, Registry
-from models.validation.metrics import PairedTest, delong_test
 from pipelines.learning.learn import TESTED
 
 Vector = NDArray[np.float64]
@@ -16,12 +15,11 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Pair:
-    """Outcomes of the rows, the probabilities of two scorers, and the test of their AUCs."""
+    """Outcomes of the rows, and the probabilities of two scorers."""
 
     bad: Vector
     first: Vector
     second: Vector
-    auc: PairedTest
 
 
 def on_the_same_rows(
@@ -33,7 +31,7 @@ def on_the_same_rows(
     other rows that begin later: what it may have learnt from is no test. One of other features is
     compared on the rows that both were tested on.
     """
-    tested, other = _tested(registry, first), _tested(registry, second)
+    tested, other = tested_rows(registry, first), tested_rows(registry, second)
     scorer = registry.load(second.name, second.version).scorer
     can_score = set(scorer.names_) <= set(table.columns)
     if can_score and not _starts_later(other, tested, table):
@@ -45,10 +43,11 @@ def on_the_same_rows(
     if both["bad"].n_unique() < 2:
         return None
     bad, one, two = (both[name].to_numpy() for name in ("bad", "log_odds", "log_odds_right"))
-    return Pair(bad, expit(one), expit(two), delong_test(bad, one, two))
+    return Pair(bad, expit(one), expit(two))
 
 
-def _tested(registry: Registry, version: ModelVersion) -> pl.DataFrame:
+def tested_rows(registry: Registry, version: ModelVersion) -> pl.DataFrame:
+    """Names, outcomes and log-odds of the rows that a version was tested on."""
     return pl.read_parquet(registry.read(version, TESTED))
 
 

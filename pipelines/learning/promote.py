@@ -16,10 +16,10 @@ from models.gate import judge
 from models.gate_record import GateRecord, Limits, Override, public_half, sign
 from models.registry import MODEL, LoadedModel, ModelVersion, Registry
 from models.validation.doubt import Doubt
-from models.validation.metrics import PairedTest
+from models.validation.metrics import PairedTest, delong_test
 from pipelines.learning.leakage import changed_by_the_future
-from pipelines.learning.learn import DOUBT, TESTED
-from pipelines.learning.paired import on_the_same_rows
+from pipelines.learning.learn import DOUBT
+from pipelines.learning.paired import on_the_same_rows, tested_rows
 from pipelines.learning.policies import newest_policy
 from pipelines.settings import Var
 from pipelines.tabulate import read_features
@@ -78,7 +78,8 @@ def promote(
         limits=limits,
         override=override,
     )
-    signed = sign(record, _key(paths))
+    key = _key(paths)
+    signed = sign(record, key)
     registry.attach(challenger.version, {"gate.json": signed})
     registry.tag(challenger.version, {"gate": _verdict(record)})
     record.demand()
@@ -91,7 +92,7 @@ def promote(
         policy=_content(policy_file),
         golden=_golden(registry, challenger.version, rows),
         gate=signed,
-        gate_keys=(public_half(_key(paths)),),
+        gate_keys=(public_half(key),),
         about={"name": MODEL, "version": str(challenger.version.version)},
     )
     crown(paths.bundles, release.name, now())
@@ -146,12 +147,12 @@ def _paired(
 ) -> PairedTest | None:
     """The challenger's AUC against the champion's; None fails the gate: no rows judge both."""
     pair = on_the_same_rows(registry, challenger.version, champion, rows)
-    return None if pair is None else pair.auc
+    return None if pair is None else delong_test(pair.bad, pair.first, pair.second)
 
 
 def _golden(registry: Registry, version: ModelVersion, rows: pl.DataFrame) -> pl.DataFrame:
     """The newest applications of the test."""
-    names = pl.read_parquet(registry.read(version, TESTED)).select("application_id")
+    names = tested_rows(registry, version).select("application_id")
     tested = names.join(rows, on="application_id")
     return tested.sort("applied_on", "application_id").tail(GOLDEN_ROWS)
 

@@ -8,6 +8,11 @@ ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("features", "models", "pipelines", "serving")
 
 
+def made_by(snapshot: str) -> dict[str, str]:
+    """What a run is made by: the store's snapshot, the code, and the lock of its dependencies."""
+    return {"store": snapshot, "code": code_sha256(), "lock": lock_sha256()}
+
+
 def code_sha256() -> str:
     """SHA-256 over every source file of the rooms; a changed comment is other code too."""
     return _hash(file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py")))

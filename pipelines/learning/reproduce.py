@@ -9,7 +9,7 @@ from models.registry import MODEL, ModelVersion, Registry
 from models.scoring.files import content_hash
 from pipelines.learning.learn import data_hash
 from pipelines.learning.plan import Plan
-from pipelines.learning.provenance import code_sha256, lock_sha256
+from pipelines.learning.provenance import made_by
 from pipelines.learning.study import study
 from pipelines.learning.train import PLAN, fit
 from pipelines.settings import Var
@@ -66,5 +66,4 @@ def _version(registry: Registry, which: int | str) -> ModelVersion:
 
 
 def _changed(kept: dict[str, str], snapshot: str) -> list[str]:
-    now = {"store": snapshot, "code": code_sha256(), "lock": lock_sha256()}
-    return [name for name, value in now.items() if kept.get(name) != value]
+    return [name for name, value in made_by(snapshot).items() if kept.get(name) != value]

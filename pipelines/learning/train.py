@@ -1,6 +1,6 @@
 """Train a scorer on the applications in the store, out of time, and register it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,12 +17,10 @@ from models.scoring.columns import Columns
 from models.scoring.hazard import fit_hazard
 from models.scoring.rows import Rows
 from models.scoring.trials import Tuning, search, tune
-from models.validation.reject import Method, Trial, compare, infer
-from models.validation.samples import Sample
+from models.validation.reject import Method, infer
 from pipelines.learning.learn import (
     Fit,
     Fitted,
-    Inference,
     Learnt,
     Part,
     by_flag,
@@ -31,7 +29,7 @@ from pipelines.learning.learn import (
 )
 from pipelines.learning.plan import Plan
 from pipelines.learning.policies import newest_policy
-from pipelines.learning.provenance import code_sha256, lock_sha256
+from pipelines.learning.provenance import made_by
 from pipelines.learning.study import Study, study
 from pipelines.settings import Var
 from serving.policy.policy_file import load
@@ -65,10 +63,8 @@ def train(
         name=MODEL,
         fingerprint=fingerprint(rows.plan.chosen),
         fingerprints={
-            "store": rows.table.store_snapshot,
             "feature_table": rows.table.table_sha256,
-            "code": code_sha256(),
-            "lock": lock_sha256(),
+            **made_by(rows.table.store_snapshot),
         },
         parameters=_told(rows.plan),
         judging={
@@ -77,7 +73,6 @@ def train(
         },
         artifacts={PLAN: msgspec.json.encode(rows.plan)},
         rivals=rivals,
-        inference=_trials_of_inference(rows),
         flow=rows.flow,
         plots=paths.plots,
         progress=progress,
@@ -160,32 +155,10 @@ def _by_inference(scorer: Scorer, rows: Study, method: Method) -> Fit:
         )
         # its own would flatter: what is supposed of the declined was learnt from every granted row
         scorer.out_of_fold_ = granted.out_of_fold_
-        return Fitted(scorer, doubt_of(scorer, inferred.features, inferred.weight))
+        doubt = doubt_of(scorer, inferred.features, inferred.weight)
+        return Fitted(scorer, doubt, granted=granted, inference=method)
 
     return fitted
-
-
-def _trials_of_inference(rows: Study) -> Inference | None:
-    """Where inference is asked for, it is held beside the granted alone, against a known truth."""
-    plan, train = rows.plan, rows.train
-    if plan.inference == "none":
-        return None
-    method: Method = plan.inference
-
-    def trials(everyone: Sample) -> Sequence[Trial]:
-        scorer = Scorer(directions=directions(plan.chosen), form=plan.form, random_state=plan.seed)
-        granted = scorer.fit(train.features, train.bad, groups=train.groups)
-        return compare(
-            granted,
-            train.features,
-            train.bad,
-            rows.declined.features,
-            everyone,
-            methods=(method,),
-            applied_on=_days(rows),
-        )
-
-    return trials
 
 
 def _days(rows: Study) -> pl.Series:
