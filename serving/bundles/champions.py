@@ -5,7 +5,8 @@ from pathlib import Path
 
 import msgspec
 
-from serving.bundles.release import BadBundle, champion, point, sync
+from serving.bundles.release import BadBundle, champion, point
+from serving.durable import sync
 
 
 class Reign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

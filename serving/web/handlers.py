@@ -58,8 +58,9 @@ class Handlers:
         self._overrides = overrides
         self._metrics = metrics
         self._clock = clock
-        self._document = msgspec.json.format(msgspec.json.encode(openapi()), indent=2)
-        self._page = docs_page(openapi())
+        described = openapi()
+        self._document = msgspec.json.format(msgspec.json.encode(described), indent=2)
+        self._page = docs_page(described)
 
     async def decide(self, request: Request, key: Key) -> Response:
         """Decide an application."""

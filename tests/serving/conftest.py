@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import httpx
@@ -16,9 +16,10 @@ from models import Scorer
 from models.gate_record import GateRecord, Limits, public_half, sign
 from models.scoring.files import content_hash
 from pipelines.intake.ingest import ingest
-from serving.bundles.bundle import SCORER_FILES, publish
+from serving.bundles.bundle import SCORER_FILES, Bundle, publish
 from serving.bundles.champion import Champion
 from serving.bundles.champions import crown
+from serving.decision.decide import Application
 from serving.desk.service import DecisionService
 from serving.desk.service import Limits as Load
 from serving.journal.journal import Journal
@@ -31,6 +32,17 @@ NOW = datetime(2024, 7, 22, 2, 0, tzinfo=UTC)  # a week after the last records o
 POLICY = Path(__file__).parents[2] / "policies" / "2026-11.yaml"
 GATE_KEY = b"the key that signs in these tests"[:32]
 GATE_KEYS = (public_half(GATE_KEY),)
+SOURCES = {name: date(2024, 7, 10) for name in ("registrations", "tax_returns", "linked_bills")}
+ASKED = Application(
+    application_id="A-1",
+    business_id="91330502MA000000X0",
+    revision=0,
+    amount=10_000,
+    term_months=12,
+    purpose="stock",
+    repayment="bullet",
+    applied_at=NOW,
+)
 FEATURES = select(
     (
         "business_age_months",
@@ -149,6 +161,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def champion(bundles: Path) -> Champion:
     return Champion(bundles, GATE_KEYS)
+
+
+@pytest.fixture(scope="session")
+def bundle(champion: Champion) -> Bundle:
+    return champion.bundle
 
 
 def request_of(number: int = 0, **changes: object) -> dict[str, object]:

@@ -12,32 +12,15 @@ from hypothesis import strategies as st
 
 from features.reasons import REASONS
 from serving.bundles.bundle import Bundle
-from serving.bundles.champion import Champion
 from serving.decision.adverse import AdverseReason
-from serving.decision.decide import Application, Decision
+from serving.decision.decide import Decision
 from serving.decision.rows import clean
 from serving.desk.replay import decide_with
 from serving.policy.values import Row
 from serving.wire.schemas import answer
-from tests.serving.conftest import NOW, applicants
+from tests.serving.conftest import ASKED, NOW, SOURCES, applicants
 
-SOURCES = {name: date(2024, 7, 10) for name in ("registrations", "tax_returns", "linked_bills")}
 ROWS = [clean(row) for row in applicants(300, seed=5).to_dicts()]
-ASKED = Application(
-    application_id="A-1",
-    business_id="91330502MA000000X0",
-    revision=0,
-    amount=10_000,
-    term_months=12,
-    purpose="stock",
-    repayment="bullet",
-    applied_at=NOW,
-)
-
-
-@pytest.fixture(scope="module")
-def bundle(champion: Champion) -> Bundle:
-    return champion.bundle
 
 
 def decided(bundle: Bundle, row: Row, sources: dict[str, date] = SOURCES) -> Decision:

@@ -1,6 +1,5 @@
 """A way to yes keeps its promise: submitted as proposed, it is approved as was said."""
 
-from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -9,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.bundles.bundle import Bundle
-from serving.bundles.champion import Champion
 from serving.decision.decide import Application, Decision
 from serving.decision.rows import clean, evidence
 from serving.decision.way_to_yes import Way
@@ -19,26 +17,12 @@ from serving.policy.instalments import Repayment
 from serving.policy.values import Row
 from serving.records import Records
 from tests.pipelines.feeds import credit_code
-from tests.serving.conftest import NOW, applicants
+from tests.serving.conftest import ASKED as SMALL
+from tests.serving.conftest import NOW, SOURCES, applicants
 from tests.serving.test_policy import POLICY
 
-SOURCES = {name: date(2024, 7, 10) for name in ("registrations", "tax_returns", "linked_bills")}
 ACTIONS = {action.id: action for action in POLICY.actions}
-ASKED = Application(
-    application_id="A-1",
-    business_id="91330502MA000000X0",
-    revision=0,
-    amount=200_000,
-    term_months=12,
-    purpose="stock",
-    repayment="bullet",
-    applied_at=NOW,
-)
-
-
-@pytest.fixture(scope="module")
-def bundle(champion: Champion) -> Bundle:
-    return champion.bundle
+ASKED = msgspec.structs.replace(SMALL, amount=200_000)
 
 
 def whole(row: Row) -> Row:
