@@ -49,7 +49,7 @@ def _settle_prefect(home: Path) -> None:
         PREFECT_HOME=str(home.resolve()),
         PREFECT_SERVER_ANALYTICS_ENABLED="false",
         DO_NOT_TRACK="1",
-        PREFECT_LOGGING_LEVEL="WARNING",
+        PREFECT_LOGGING_LEVEL="CRITICAL",  # what fails reaches us as an exception, told once
         PREFECT_LOGGING_TO_API_ENABLED="false",
         # its temporary server needs far more than the default 20 s on a busy machine
         PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="180",

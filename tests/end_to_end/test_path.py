@@ -1,6 +1,8 @@
 """From departments' feeds to a recorded decision, through the front doors."""
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -22,6 +24,8 @@ from serving.bundles.bundle import read_champion
 from serving.bundles.release import read_gate_keys
 from serving.journal.reading import verify
 from tests.end_to_end.conftest import FEATURES, SEED, Travelled, travel
+
+MICROLOAN = "from pipelines.cli import main; main()"
 
 
 def test_every_delivered_row_is_accepted_duplicate_or_quarantined(travelled: Travelled) -> None:
@@ -157,3 +161,14 @@ def _hashes(root: Path) -> dict[str, str]:
         for file in [*files, *models]
         if file.is_file() and file.name != "about.json"
     }
+
+
+@pytest.mark.slow
+def test_a_run_that_cannot_learn_ends_with_one_sentence(tmp_path: Path) -> None:
+    asked = ["run", "--once", "--businesses", "200", "--months", "24", "--var", str(tmp_path)]
+    ended = subprocess.run(
+        [sys.executable, "-c", MICROLOAN, *asked], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.count("Hint: ") == 1
