@@ -7,7 +7,8 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from models.gate_record import GateRecord
-from models.validation import plots
+from models.validation import panels, plots
+from models.validation.canvas import svg
 from models.validation.findings import findings, limits
 from models.validation.reject import verdict
 from models.validation.stability import light as drift_light
@@ -112,31 +113,31 @@ def plot_summary(validation: Validation, path: Path) -> Path:
 
 def _plots(validation: Validation) -> Iterator[tuple[str, str]]:
     calibration, leading = validation.calibration, validation.shapes[:_LEADING]
-    yield "roc", plots.svg(plots.draw_roc, validation, height=4.2)
-    yield "scores", plots.svg(plots.draw_scores, validation.curves[-1], height=4.2)
-    yield "deciles", plots.svg(plots.draw_deciles, calibration.deciles, height=4)
-    yield "reliability", plots.svg(plots.draw_reliability, calibration.deciles, height=4)
-    yield "grades", plots.svg(plots.draw_grades, calibration.grades, width=11, height=3.6)
-    yield "importance", plots.svg(plots.draw_importance, leading, height=_height(leading))
+    yield "roc", svg(panels.draw_roc, validation, height=4.2)
+    yield "scores", svg(panels.draw_scores, validation.curves[-1], height=4.2)
+    yield "deciles", svg(panels.draw_deciles, calibration.deciles, height=4)
+    yield "reliability", svg(panels.draw_reliability, calibration.deciles, height=4)
+    yield "grades", svg(panels.draw_grades, calibration.grades, width=11, height=3.6)
+    yield "importance", svg(panels.draw_importance, leading, height=_height(leading))
     yield "shapes", plots.shape_grid(validation.shapes[:_SHAPES])
     yield from _plots_where_known(validation)
 
 
 def _plots_where_known(validation: Validation) -> Iterator[tuple[str, str]]:
     if validation.months:
-        yield "months", plots.svg(plots.draw_months, validation.months, width=11)
+        yield "months", svg(panels.draw_months, validation.months, width=11)
     drawn = tuple(one for one in validation.segments if one.auc and one.bads >= _ENOUGH_BADS)
     if drawn:
-        yield "segments", plots.svg(plots.draw_segments, drawn, width=11, height=_height(drawn))
+        yield "segments", svg(panels.draw_segments, drawn, width=11, height=_height(drawn))
     moved = validation.drift[:_LEADING]
     if moved:
-        yield "drift", plots.svg(plots.draw_drift, moved, height=_height(moved))
+        yield "drift", svg(panels.draw_drift, moved, height=_height(moved))
     rivals = tuple(one for one in validation.rivals if one.figures)
     if rivals:
-        yield "rivals", plots.svg(plots.draw_rivals, rivals, width=11, height=_height(rivals))
+        yield "rivals", svg(panels.draw_rivals, rivals, width=11, height=_height(rivals))
     groups = tuple(one for one in validation.fairness if one.ratio and one.value != one.reference)
     if groups:
-        yield "fairness", plots.svg(plots.draw_fairness, groups, width=11, height=_height(groups))
+        yield "fairness", svg(panels.draw_fairness, groups, width=11, height=_height(groups))
 
 
 def _height(rows: tuple[object, ...]) -> float:

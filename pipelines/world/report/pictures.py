@@ -8,7 +8,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from models.validation.plots import BLUE, GREEN, INK, ORANGE, PALE, svg
+from models.validation.canvas import BLUE, GREEN, INK, ORANGE, PALE, svg
 from pipelines.world.months import SPRING_FESTIVALS
 from pipelines.world.report import lending, power, register, taxes
 from pipelines.world.report.evidence import Evidence, rates
