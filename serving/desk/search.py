@@ -19,7 +19,7 @@ from serving.policy.policy import Outcome
 _ZONE = ZoneInfo(BUSINESS_ZONE)
 COLUMNS = "sequence, decision_id, application_id, revision, branch, outcome, at"
 LATER = """SELECT * FROM entry WHERE kind IN ('override', 'approval') AND decision_id IN
-(SELECT value FROM json_each(?)) ORDER BY sequence"""
+({}) ORDER BY sequence"""
 
 
 class Search(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -97,7 +97,8 @@ def _conditions(journal: Journal, wanted: Search, caller: Caller) -> list[_Condi
 def _later(journal: Journal, decision_ids: list[str]) -> dict[str, list[Stored]]:
     """Overrides and approvals by decision."""
     found: dict[str, list[Stored]] = defaultdict(list)
-    for stored in journal.select(LATER, msgspec.json.encode(decision_ids).decode()):
+    statement = LATER.format(", ".join("?" * len(decision_ids)) or "NULL")
+    for stored in journal.select(statement, *decision_ids):
         found[stored.decision_id].append(stored)
     return found
 

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from features.errors import MicroloanError
 from serving import durable
+from serving.journal.database import At
 from serving.journal.entries import Whole
 from serving.journal.reading import verify
 
@@ -84,7 +85,7 @@ def read(note: str, key: Key) -> Whole:
     return Whole(key.name.removeprefix(_origin("")), int(found[2]), root)
 
 
-def verify_against(journal: Path, notes: list[str], key: Key) -> Whole:
+def verify_against(journal: At, notes: list[str], key: Key) -> Whole:
     """Walk the whole journal, and hold it against checkpoints that were kept elsewhere.
 
     Raises:

@@ -6,54 +6,19 @@ override, its approval, what became of the loan, an erasure. ``record`` and ``re
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
-import apsw
 import msgspec
 
+from serving.journal.database import Reader, Writer
 from serving.journal.merkle import LEAF, Subtrees, grow
-from serving.journal.seals import SCHEMA as SEALS
-from serving.journal.seals import Random, Seal, Seals, Secret
+from serving.journal.seals import DESTROY, INSERT_SEAL, Random, Seal, Seals, Secret
 
 FORMAT = 2
 Peaks = tuple[bytes, ...]
-SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS journal (identity TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS entry (
-    sequence INTEGER PRIMARY KEY,
-    kind TEXT NOT NULL,
-    entry_id TEXT NOT NULL,
-    decision_id TEXT NOT NULL,
-    application_id TEXT NOT NULL,
-    revision INTEGER NOT NULL,
-    organisation TEXT NOT NULL,
-    branch TEXT NOT NULL,
-    business BLOB NOT NULL,
-    terms BLOB NOT NULL,
-    outcome TEXT NOT NULL,
-    at TEXT NOT NULL,
-    key_hash BLOB NOT NULL UNIQUE,
-    fingerprint BLOB NOT NULL,
-    record BLOB NOT NULL,
-    response BLOB NOT NULL,
-    UNIQUE (decision_id, kind, revision)
-) STRICT;
-CREATE UNIQUE INDEX IF NOT EXISTS followed ON entry (entry_id) WHERE kind <> 'decision';
-CREATE INDEX IF NOT EXISTS of_business ON entry (business, kind, at);
-CREATE INDEX IF NOT EXISTS searched ON entry (organisation, kind, sequence, branch, outcome, at);
-CREATE TABLE IF NOT EXISTS subtree (level INTEGER, number INTEGER, hash BLOB NOT NULL,
-    PRIMARY KEY (level, number)) STRICT, WITHOUT ROWID;
-CREATE TRIGGER IF NOT EXISTS entries_never_change BEFORE UPDATE ON entry
-BEGIN SELECT RAISE(ABORT, 'entries are never changed'); END;
-CREATE TRIGGER IF NOT EXISTS entries_are_never_deleted BEFORE DELETE ON entry
-BEGIN SELECT RAISE(ABORT, 'entries are never deleted'); END;
-{SEALS}
-PRAGMA user_version = {FORMAT};
-"""
-NAME_ONCE = "INSERT INTO journal SELECT ? WHERE NOT EXISTS (SELECT 1 FROM journal);"
 INSERT = "INSERT INTO entry VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"
 INSERT_SUBTREE = "INSERT INTO subtree VALUES (?, ?, ?)"
 BY_KEY = "SELECT * FROM entry WHERE key_hash = ?"
@@ -67,6 +32,7 @@ DECISIONS = "SELECT * FROM entry WHERE kind = 'decision' ORDER BY sequence"
 LEAVES = """SELECT entry.*, subtree.hash FROM entry
 LEFT JOIN subtree ON level = 0 AND number = sequence - 1
 WHERE sequence > ? ORDER BY sequence"""
+SUBTREE = "SELECT hash FROM subtree WHERE level = ? AND number = ?"
 ABOVE = "SELECT 1 FROM subtree WHERE level = 0 AND number >= ? LIMIT 1"
 NO_PEAKS: Peaks = ()
 
@@ -148,26 +114,49 @@ def row(stored: Stored) -> tuple[Any, ...]:
 class Opened:
     """The entries a connection finds, opened with the journal's secret."""
 
-    def __init__(self, connection: apsw.Connection, secret: Secret, random: Random) -> None:
-        self.connection = connection
-        self.identity = identity_of(connection)
-        self.seals = Seals(connection, secret, random)
+    def __init__(self, reader: Reader, secret: Secret, random: Random) -> None:
+        self.reader = reader
+        self.identity = identity_of(reader)
+        self.seals = Seals(reader, secret, random)
 
-    def select(self, statement: str, *values: Any) -> Iterator[Stored]:
+    def select(self, statement: str, *values: Any) -> list[Stored]:
         """The entries a statement selects; an erased one comes with empty content."""
-        for sequence, *fields in self.connection.execute(statement, values):
-            stored = place(entry_of(fields), sequence, self.identity)
-            owner = self.owner(stored, sequence)
-            content = self.seals.open(owner, stored.record, stored.response)
-            record, response = content or (b"", b"")
-            yield msgspec.structs.replace(
-                stored, record=record, response=response, is_erased=content is None
-            )
+        return [self._opened(*found) for found in self.reader.rows(statement, *values)]
+
+    def stream(self, statement: str, *values: Any) -> Iterator[Stored]:
+        """The same, one after another, however many there are."""
+        for found in self.reader.stream(statement, *values):
+            yield self._opened(*found)
 
     def find(self, statement: str, *values: Any) -> Stored | None:
         """The one entry a statement selects, if any."""
-        found = list(self.select(statement, *values))
+        found = self.select(statement, *values)
         return found[0] if found else None
+
+    def owner(self, entry: Entry, sequence: int) -> int:
+        """The entry whose key seals the content: that of the decision."""
+        return sequence if entry.has_own_seal else self.decision(entry)
+
+    def decision(self, entry: Entry) -> int:
+        """Sequence of the decision that an entry is about."""
+        return int(self.reader.value(OWNER, entry.decision_id))
+
+    def _opened(self, sequence: int, *fields: Any) -> Stored:
+        stored = place(entry_of(fields), sequence, self.identity)
+        owner = self.owner(stored, sequence)
+        content = self.seals.open(owner, stored.record, stored.response)
+        record, response = content or (b"", b"")
+        return msgspec.structs.replace(
+            stored, record=record, response=response, is_erased=content is None
+        )
+
+
+class Written(Opened):
+    """The entries of the one connection that writes."""
+
+    def __init__(self, writer: Writer, secret: Secret, random: Random) -> None:
+        super().__init__(writer, secret, random)
+        self.writer = writer
 
     def insert(self, entry: Entry, sequence: int, peaks: Peaks) -> tuple[Stored, Peaks]:
         """Put ``entry`` at its place: as it can be answered, and the peaks of the tree with it.
@@ -178,54 +167,46 @@ class Opened:
         record, response = seal(entry.record), seal(entry.response)
         sealed = msgspec.structs.replace(entry, record=record, response=response)
         stored = place(sealed, sequence, self.identity)
-        self.connection.execute(INSERT, row(stored))
+        self.writer.write(INSERT, [row(stored)])
         peaks, made = grow(peaks, sequence - 1, stored.leaf)
-        self.connection.executemany(INSERT_SUBTREE, made)
+        self.writer.write(INSERT_SUBTREE, made)
+        if entry.kind == "erasure":
+            self.writer.write(DESTROY, [(self.decision(entry),)])
         opened = msgspec.structs.replace(stored, record=entry.record, response=entry.response)
         return opened, peaks
 
-    def owner(self, entry: Entry, sequence: int) -> int:
-        """The entry whose key seals the content: that of the decision."""
-        return sequence if entry.has_own_seal else self.decision(entry)
-
-    def decision(self, entry: Entry) -> int:
-        """Sequence of the decision that an entry is about."""
-        found: Any = self.connection.execute(OWNER, (entry.decision_id,)).get
-        return int(found)
-
     def _seal(self, entry: Entry, sequence: int) -> Seal:
-        owner = self.owner(entry, sequence)
-        seal = self.seals.new(owner) if entry.has_own_seal else self.seals.of(owner)
-        if seal is None:
+        if entry.has_own_seal:
+            seal, wrapped = self.seals.new(sequence)
+            self.writer.write(INSERT_SEAL, [(sequence, wrapped)])
+            return seal
+        kept = self.seals.of(self.decision(entry))
+        if kept is None:
             raise LookupError(entry.decision_id)
-        return seal
+        return kept
 
 
-def identity_of(connection: apsw.Connection) -> str:
+def identity_of(reader: Reader) -> str:
     """The name of a journal, random and made once."""
-    ((identity,),) = connection.execute("SELECT identity FROM journal").fetchall()
-    return str(identity)
+    return str(reader.value("SELECT identity FROM journal"))
 
 
-def size_of(connection: apsw.Connection) -> int:
+def size_of(reader: Reader) -> int:
     """Number of entries; they are numbered without gaps."""
-    found: Any = connection.execute("SELECT coalesce(max(sequence), 0) FROM entry").get
-    return int(found)
+    return int(reader.value("SELECT coalesce(max(sequence), 0) FROM entry"))
 
 
-def subtrees_of(connection: apsw.Connection) -> Subtrees:
+def subtrees_of(reader: Reader) -> Subtrees:
     """The subtrees a connection finds."""
-    return partial(subtree_of, connection)
+    return partial(subtree_of, reader)
 
 
-def subtree_of(connection: apsw.Connection, level: int, number: int) -> bytes:
+def subtree_of(reader: Reader, level: int, number: int) -> bytes:
     """Hash of a complete subtree as it is kept; b"" if it is not there."""
-    statement = "SELECT hash FROM subtree WHERE level = ? AND number = ?"
-    found = connection.execute(statement, (level, number)).get
-    return bytes(found) if found else b""
+    return bytes(reader.value(SUBTREE, level, number) or b"")
 
 
-def entry_of(fields: list[Any]) -> Entry:
+def entry_of(fields: Sequence[Any]) -> Entry:
     """The sealed entry in a row, without its sequence."""
     return Entry(**dict(zip(_FIELDS, fields, strict=True)))
 

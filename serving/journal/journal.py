@@ -9,30 +9,36 @@ import queue
 import secrets
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import apsw
-
 from serving.journal import checkpoints
-from serving.journal.database import BadJournal, hold, open_durable, open_reader, said
+from serving.journal.database import (
+    At,
+    BadJournal,
+    DatabaseFailed,
+    DatabaseRefused,
+    Writer,
+    database_at,
+    said,
+    unreadable,
+)
 from serving.journal.entries import (
     BY_KEY,
     BY_PLACE,
     DECISION,
     FOLLOW_UP,
-    NAME_ONCE,
-    SCHEMA,
     Entry,
     Kind,
     Opened,
     Peaks,
     Stored,
     Whole,
+    Written,
     decision_id_of,
     size_of,
     subtrees_of,
@@ -48,8 +54,6 @@ from serving.journal.refusals import (
 )
 from serving.journal.seals import Random, Secret
 
-CHECKPOINT_PAGES = 1000
-
 
 class _Waiting(NamedTuple):
     entry: Entry
@@ -60,11 +64,11 @@ _Result = Stored | AlreadyDecided | Erased
 
 
 class Journal:
-    """The journal in one SQLite file, and its only writer."""
+    """The journal in one database, and its only writer."""
 
     def __init__(
         self,
-        path: Path,
+        at: At,
         *,
         waiting: int = 256,
         batch: int = 64,
@@ -72,24 +76,22 @@ class Journal:
         identity: Callable[[], str] = lambda: secrets.token_hex(16),
         random: Random = secrets.token_bytes,
     ) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.failed = ""
-        self._path = path
-        self._lock = hold(path)
-        self._secret = Secret.of(path, random)
-        connection = open_durable(path)
-        _create(connection, path, identity)
-        self._written = Opened(connection, self._secret, random)
-        self._read = Opened(open_reader(path), self._secret, random)
+        self._database = database_at(at)
+        writer = self._database.writer()
+        try:
+            self._open(writer, identity, random)
+        except DatabaseFailed as error:
+            writer.abandon()
+            raise unreadable(self._database, error) from error
+        except BadJournal:
+            writer.abandon()
+            raise
         self._reading = threading.Lock()
-        self._scanned = open_reader(path)  # apart, so that no decision waits for a search
         self._scanning = threading.Lock()
-        self._size, self._peaks = self._verified()
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(waiting)
         self._batch = batch
         self._on_failure = on_failure
-        self._wal = _Wal()
-        connection.set_wal_hook(self._wal)
         self._writer = threading.Thread(target=self._write, name="journal", daemon=True)
         self._writer.start()
 
@@ -151,23 +153,23 @@ class Journal:
 
     def select(self, statement: str, *values: Any) -> list[Stored]:
         """The entries a statement selects, opened."""
-        with self._reading:
-            return list(self._read.select(statement, *values))
+        with self._alone(self._reading):
+            return self._read.select(statement, *values)
 
     def rows(self, statement: str, *values: Any) -> list[Any]:
         """What a statement selects, as stored."""
-        with self._reading:
-            return list(self._read.connection.execute(statement, values))
+        with self._alone(self._reading):
+            return self._read.reader.rows(statement, *values)
 
     def scan(self, statement: str, *values: Any) -> list[Any]:
         """What a statement selects that may look at many entries."""
-        with self._scanning:
-            return list(self._scanned.execute(statement, values))
+        with self._alone(self._scanning):
+            return self._scanned.rows(statement, *values)
 
     def tree(self, read: Callable[[Whole, Subtrees], Any]) -> Any:
         """``read`` of the journal's tree as it is at one moment."""
-        with self._reading, self._read.connection:
-            return read(_whole(self._read), subtrees_of(self._read.connection))
+        with self._alone(self._reading), self._read.reader.snapshot():
+            return read(_whole(self._read), subtrees_of(self._read.reader))
 
     def sign(self, whole: Whole) -> str:
         """The signed checkpoint of the journal as it is, or was."""
@@ -177,7 +179,7 @@ class Journal:
         """Write the journal's checkpoint beside it, where the next start begins to verify."""
         whole: Whole = self.tree(lambda whole, _: whole)
         if whole.size and not self.failed:
-            checkpoints.write(_checkpoint_of(self._path), self.sign(whole))
+            checkpoints.write(_checkpoint_of(self._database.files), self.sign(whole))
 
     def close(self) -> None:
         """Write what is queued, then close; after a failure the database is left untouched."""
@@ -185,35 +187,61 @@ class Journal:
             return
         self._queue.put(None)
         self._writer.join()
-        if not self.failed:
-            with suppress(OSError):  # the next start then verifies from an older one
-                self.save_checkpoint()
-            self._scanned.close()
-            self._read.connection.close()
-            self._written.connection.close()
-        self._lock.close()
+        with suppress(OSError, JournalUnavailable):  # the next start verifies from an older one
+            self.save_checkpoint()
+        if self.failed:
+            self._written.writer.abandon()
+            return
+        self._scanned.close()
+        self._read.reader.close()
+        self._written.writer.close()
+
+    def _open(self, writer: Writer, identity: Callable[[], str], random: Random) -> None:
+        """Make the journal if it is new, verify it, and open what reads it."""
+        is_new = writer.format is None
+        self._secret = Secret.of(self._database.files, random if is_new else None)
+        if is_new:
+            writer.create(identity())
+        demand_format(writer, self._database)
+        self._written = Written(writer, self._secret, random)
+        self._read = Opened(self._database.reader(), self._secret, random)
+        self._scanned = self._database.reader()  # apart, so that no decision waits for a search
+        self._size, self._peaks = self._verified()
 
     def _find(self, statement: str, *values: Any) -> Stored | None:
-        with self._reading:
+        with self._alone(self._reading):
             return self._read.find(statement, *values)
+
+    @contextmanager
+    def _alone(self, lock: threading.Lock) -> Iterator[None]:
+        """Read while nobody else does. Raises ``JournalUnavailable``."""
+        with lock:
+            try:
+                yield
+            except DatabaseRefused as error:
+                raise JournalUnavailable(str(error)) from error
+            except DatabaseFailed as error:
+                self._fail(str(error))
+                raise JournalUnavailable(str(error)) from error
 
     def _verified(self) -> tuple[int, Peaks]:
         """Size and peaks of the journal, its entries after the last checkpoint verified."""
         signed = self._checkpointed()
-        before = signed, peaks_of(signed, subtrees_of(self._read.connection))
-        return deque(chain([before], walk(self._read.connection, after=signed)), maxlen=1)[0]
+        reader = self._read.reader
+        before = signed, peaks_of(signed, subtrees_of(reader))
+        return deque(chain([before], walk(reader, after=signed)), maxlen=1)[0]
 
     def _checkpointed(self) -> int:
         """Size of the last checkpoint, which the journal must continue; 0 if there is none."""
-        path = _checkpoint_of(self._path)
+        path = _checkpoint_of(self._database.files)
         if not path.exists():
             return 0
         signed = checkpoints.read(path.read_text(encoding="utf-8"), self.key)
-        subtrees = subtrees_of(self._read.connection)
+        subtrees = subtrees_of(self._read.reader)
         is_kept = signed.size <= _whole(self._read).size
         if not is_kept or root_of(peaks_of(signed.size, subtrees)) != signed.root:
             raise BadJournal(
-                f"{self._path} does not continue its checkpoint of {signed.size} entries "
+                f"{self._database} does not continue its checkpoint of {signed.size} entries "
                 f"({path.name}). Hint: `microloan journal verify --checkpoint {path}` says where."
             )
         return signed.size
@@ -238,28 +266,25 @@ class Journal:
         return batch
 
     def _record(self, batch: list[_Waiting]) -> None:
-        before, connection = (self._size, self._peaks), self._written.connection
+        """Write a batch in one transaction; each hears what is known of it."""
+        before, writer = (self._size, self._peaks), self._written.writer
         try:
-            connection.execute("BEGIN IMMEDIATE")
-        except apsw.Error as error:
-            _refuse(batch, JournalUnavailable(said(error)))
-            return
-        try:
+            writer.begin()
             results = [self._insert(waiting.entry) for waiting in batch]
-            connection.execute("COMMIT")
-        except (apsw.BusyError, apsw.FullError, apsw.ReadOnlyError) as error:
+            writer.commit()
+        except DatabaseRefused as error:
             self._size, self._peaks = before
-            self._roll_back()
-            _refuse(batch, JournalUnavailable(said(error)))
+            self._tidy(writer.roll_back)
+            _refuse(batch, JournalUnavailable(str(error)))
         except Exception as error:
-            self._fail(said(error))
-            _refuse(batch, OutcomeUnknown(said(error)))
+            reason = str(error) if isinstance(error, DatabaseFailed) else said(error)
+            self._fail(reason)
+            _refuse(batch, OutcomeUnknown(reason))
         else:
             if any(each.entry.kind == "erasure" for each in batch):
-                self._checkpoint(apsw.SQLITE_CHECKPOINT_TRUNCATE)  # the WAL may hold the key
+                self._tidy(writer.forget)
             _answer(batch, results)
-            if self._wal.pages >= CHECKPOINT_PAGES:
-                self._checkpoint(apsw.SQLITE_CHECKPOINT_PASSIVE)
+            self._tidy(writer.settle)
 
     def _insert(self, entry: Entry) -> _Result:
         existing = self._written.find(BY_KEY, entry.key_hash)
@@ -271,62 +296,31 @@ class Journal:
         except LookupError:
             return Erased(entry.decision_id)
         self._size = stored.sequence
-        if entry.kind == "erasure":
-            self._written.seals.destroy(self._written.decision(entry))
         return stored
 
-    def _roll_back(self) -> None:
+    def _tidy(self, work: Callable[[], None]) -> None:
+        """Do what follows a transaction; what fails there stops the journal."""
         try:
-            if self._written.connection.in_transaction:
-                self._written.connection.execute("ROLLBACK")
-        except apsw.Error as error:
-            self._fail(said(error))
-
-    def _checkpoint(self, mode: int) -> None:
-        """Move the WAL into the database; SQLite's own checkpoint would hide a failed fsync."""
-        try:
-            self._written.connection.wal_checkpoint(mode=mode)
-        except (apsw.BusyError, apsw.FullError):
-            return  # everything is still safe in the WAL; the next commit tries again
-        except apsw.Error as error:
-            self._fail(said(error))
+            work()
+        except DatabaseFailed as error:
+            self._fail(str(error))
 
     def _fail(self, reason: str) -> None:
+        if self.failed:
+            return
         self.failed = reason
         if self._on_failure:
             self._on_failure(reason)
 
 
-class _Wal:
-    """Pages in the WAL after the last commit; no part of the journal, so as to form no cycle."""
-
-    pages = 0
-
-    def __call__(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
-        self.pages = pages
-        return apsw.SQLITE_OK
-
-
-def _create(connection: apsw.Connection, path: Path, identity: Callable[[], str]) -> None:
-    try:
-        if connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").get:
-            return demand_format(connection, path)
-        connection.execute(f"BEGIN IMMEDIATE; {SCHEMA} {NAME_ONCE} COMMIT", (identity(),))
-    except apsw.Error as error:
-        raise BadJournal(
-            f"The journal cannot be written ({said(error)}). "
-            "Hint: check that no other program holds it and that its disk has space."
-        ) from error
-
-
-def _checkpoint_of(path: Path) -> Path:
-    return path.with_name(path.name + ".checkpoint")
+def _checkpoint_of(files: Path) -> Path:
+    return files.with_name(files.name + ".checkpoint")
 
 
 def _whole(opened: Opened) -> Whole:
     """The journal as a connection sees it, taken from the tree alone."""
-    size = size_of(opened.connection)
-    return Whole(opened.identity, size, root_of(peaks_of(size, subtrees_of(opened.connection))))
+    size = size_of(opened.reader)
+    return Whole(opened.identity, size, root_of(peaks_of(size, subtrees_of(opened.reader))))
 
 
 def _answer(batch: list[_Waiting], results: list[_Result]) -> None:

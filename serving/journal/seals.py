@@ -10,9 +10,7 @@ import hmac
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import apsw
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -20,11 +18,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from serving import durable
-from serving.journal.database import BadJournal
+from serving.journal.database import BadJournal, Reader
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS seal (owner INTEGER PRIMARY KEY, wrapped BLOB NOT NULL) STRICT;
-"""
+WRAPPED = "SELECT wrapped FROM seal WHERE owner = ?"
+INSERT_SEAL = "INSERT INTO seal VALUES (?, ?)"
+DESTROY = "DELETE FROM seal WHERE owner = ?"
 LENGTH = 32
 NONCE = 12
 
@@ -47,15 +45,15 @@ class Secret:
         return hmac.digest(self._pepper, purpose + b"\n" + content, "sha256")
 
     @classmethod
-    def of(cls, journal: Path, random: Random | None = None) -> "Secret":
-        """The secret of ``journal``; with ``random`` it is made if there is no journal yet.
+    def of(cls, files: Path, make: Random | None = None) -> "Secret":
+        """The secret of the journal whose files are named so; made with ``make``, if it is new.
 
         Raises:
             BadJournal: it is gone, damaged, or others can read it.
         """
-        path = journal.with_name(journal.name + ".key")
-        if random and not path.exists() and not journal.exists():
-            durable.write(path, random(LENGTH), mode=0o600)
+        path = files.with_name(files.name + ".key")
+        if make and not path.exists():
+            durable.write(path, make(LENGTH), mode=0o600)
         try:
             content, is_private = path.read_bytes(), not path.stat().st_mode & 0o077
         except FileNotFoundError:
@@ -91,23 +89,20 @@ class Seals:
     """The keys of decisions, by the sequence of their entry, as a connection finds them."""
 
     def __init__(
-        self, connection: apsw.Connection, secret: Secret, random: Random = secrets.token_bytes
+        self, reader: Reader, secret: Secret, random: Random = secrets.token_bytes
     ) -> None:
-        self._connection = connection
+        self._reader = reader
         self._master = secret.master
         self._random = random
 
-    def new(self, owner: int) -> Seal:
-        """A key for a new owner, kept wrapped in this transaction."""
+    def new(self, owner: int) -> tuple[Seal, bytes]:
+        """A key for a new owner, and the key as it is kept: wrapped."""
         key = self._random(LENGTH)
-        wrapped = Seal(self._master, owner, self._random)(key)
-        self._connection.execute("INSERT INTO seal VALUES (?, ?)", (owner, wrapped))
-        return Seal(key, owner, self._random)
+        return Seal(key, owner, self._random), Seal(self._master, owner, self._random)(key)
 
     def of(self, owner: int) -> Seal | None:
         """The key of an owner; None if it was erased. Raises ``BadJournal``."""
-        statement = "SELECT wrapped FROM seal WHERE owner = ?"
-        wrapped: Any = self._connection.execute(statement, (owner,)).get
+        wrapped = self._reader.value(WRAPPED, owner)
         if wrapped is None:
             return None
         try:
@@ -126,10 +121,6 @@ class Seals:
             return tuple(seal.open(content) for content in sealed)
         except InvalidTag:
             raise BadJournal(f"What is recorded of entry {owner} was changed.") from None
-
-    def destroy(self, owner: int) -> None:
-        """Forget the owner's key: what it sealed can never be read again."""
-        self._connection.execute("DELETE FROM seal WHERE owner = ?", (owner,))
 
 
 def _derive(secret: bytes, purpose: bytes) -> bytes:
