@@ -46,8 +46,10 @@ class Invitation:
         )
 
 
-def settings(paths: Var, *, host: str = "127.0.0.1", port: int = 8000) -> Settings:
-    """The service's settings for the folders of ``paths``.
+def settings(
+    paths: Var, *, host: str = "127.0.0.1", port: int = 8000, journal: str | None = None
+) -> Settings:
+    """The service's settings for the folders of ``paths``; ``journal`` is a file or a URL.
 
     Raises:
         MicroloanError: nobody can listen on that port.
@@ -59,7 +61,8 @@ def settings(paths: Var, *, host: str = "127.0.0.1", port: int = 8000) -> Settin
         store=paths.store,
         bundles=paths.bundles,
         gate_keys=paths.gate_keys,
-        journal=paths.journal / "journal.db",
+        journal=journal or str(paths.journal / "journal.db"),
+        journal_files=paths.journal,
         keys=paths.keys,
     )
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pipelines import console
-from pipelines.cli.root import DEFAULT, Common, app
+from pipelines.cli.root import DEFAULT, Common, Where, app
 
 
 @app.command(help_epilogue="Example: microloan score var/features/applications.parquet")
@@ -36,7 +36,13 @@ def score(
 
 
 @app.command(help_epilogue="Example: microloan serve --port 8000")
-def serve(*, host: str = "127.0.0.1", port: int = 8000, common: Common = DEFAULT) -> None:
+def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    journal: Where = None,
+    common: Common = DEFAULT,
+) -> None:
     """Answer loan officers over HTTP with the champion; makes an API key at the first start.
 
     Parameters
@@ -51,7 +57,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 8000, common: Common = DEFAULT
     from serving.web.server import serve as answer
 
     champion(common.paths.bundles)  # tells what to do if there is none
-    served = settings(common.paths, host=host, port=port)
+    served = settings(common.paths, host=host, port=port, journal=journal)
     key = None if common.paths.keys.exists() else new_key(common.paths)
     url = f"http://{host}:{port}"
     told = {"key": key or "as made before; `microloan keys create` makes another"}

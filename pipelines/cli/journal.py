@@ -8,10 +8,11 @@ from cyclopts import App, Parameter
 
 from features.errors import MicroloanError
 from pipelines import console
-from pipelines.cli.root import DEFAULT, Common, app
+from pipelines.cli.root import DEFAULT, Common, Where, app
 
 if TYPE_CHECKING:
     from serving.journal.checkpoints import Key
+    from serving.journal.database import At
     from serving.journal.entries import Stored
 
 journal = App(name="journal", help="Verify and read the journal of decisions.")
@@ -23,8 +24,7 @@ SHOWN = 20  # decisions that came out otherwise
     help_epilogue="Example: microloan journal verify --checkpoint kept/2026-10.checkpoint"
 )
 def verify(
-    file: Annotated[Path | None, Parameter(help="Journal; default: the service's own.")] = None,
-    /,
+    journal: Where = None,
     *,
     checkpoint: tuple[Path, ...] = (),
     key: str | None = None,
@@ -40,16 +40,18 @@ def verify(
     checkpoint
         Signed checkpoint; may be repeated. Default: the one beside the journal, if any.
     key
-        Public key of the journal as kept elsewhere; default: that of the key file beside it.
+        Public key of the journal as kept elsewhere (microloan/4f1c…+9a8b7c6d+AX…=), which
+        `journal checkpoint` and every receipt tell; default: that of the key file beside it.
     """
-    from serving.journal.checkpoints import verify_against
+    from serving.journal.checkpoints import beside, verify_against
+    from serving.journal.database import database_at
 
-    path = _existing(file, common)
-    own = path.with_name(path.name + ".checkpoint")
+    at = _existing(journal, common)
+    own = beside(database_at(at).files)
     notes = checkpoint or ((own,) if own.exists() else ())
-    whole = verify_against(path, [_read(note) for note in notes], _key(path, key))
+    whole = verify_against(at, [_read(note) for note in notes], _key(at, key))
     told = {"entries": whole.size, "root": whole.root.hex(), "checkpoints": len(notes)}
-    common.tell(f"{path} is whole", told)
+    common.tell(f"{database_at(at)} is whole", told)
 
 
 @journal.command(help_epilogue="Example: microloan journal checkpoint kept/2026-10.checkpoint")
@@ -57,23 +59,18 @@ def checkpoint(
     out: Annotated[Path, Parameter(help="File to write, to be kept on another machine.")],
     /,
     *,
-    file: Path | None = None,
+    journal: Where = None,
     common: Common = DEFAULT,
 ) -> None:
-    """Verify the whole journal and sign a checkpoint of it; the service may be running.
-
-    Parameters
-    ----------
-    file
-        Journal; default: the service's own.
-    """
+    """Verify the whole journal and sign a checkpoint of it; the service may be running."""
     from serving.journal.checkpoints import Key, sign, write
+    from serving.journal.database import database_at
     from serving.journal.reading import verify
     from serving.journal.seals import Secret
 
-    path = _existing(file, common)
-    whole, _ = verify(path)
-    signer = Secret.of(path).signer
+    at = _existing(journal, common)
+    whole, _ = verify(at)
+    signer = Secret.of(database_at(at).files).signer
     write(out, sign(whole, signer))
     told = {"entries": whole.size, "key": str(Key.of(whole.identity, signer))}
     common.tell(f"Checkpoint in {out}", told)
@@ -86,17 +83,11 @@ def show(
     decision: Annotated[str, Parameter(help="Id of the decision.")],
     /,
     *,
-    file: Path | None = None,
+    journal: Where = None,
     common: Common = DEFAULT,
 ) -> None:
-    """Show one decision as it was recorded, with all it rested on.
-
-    Parameters
-    ----------
-    file
-        Journal; default: the service's own.
-    """
-    stored = _entry(_existing(file, common), decision)
+    """Show one decision as it was recorded, with all it rested on."""
+    stored = _entry(_existing(journal, common), decision)
     if stored.is_erased:
         raise MicroloanError(f"The content of {decision} was erased; entry {stored.sequence}.")
     record = json.loads(stored.record)
@@ -114,7 +105,7 @@ def replay(
     /,
     *,
     all: Annotated[bool, Parameter(negative="")] = False,  # noqa: A002  # --all is what is typed
-    file: Path | None = None,
+    journal: Where = None,
     common: Common = DEFAULT,
 ) -> None:
     """Recompute recorded decisions with the model and policy that made them, byte for byte.
@@ -123,8 +114,6 @@ def replay(
     ----------
     all
         Every decision of the journal.
-    file
-        Journal; default: the service's own.
     """
     from serving.bundles.release import read_gate_keys
     from serving.desk.audit import recompute
@@ -133,8 +122,8 @@ def replay(
 
     if all == (decision is not None):
         raise MicroloanError("Name one decision, or say --all.")
-    path = _existing(file, common)
-    chosen = entries(path, DECISIONS) if decision is None else [_entry(path, decision)]
+    at = _existing(journal, common)
+    chosen = entries(at, DECISIONS) if decision is None else [_entry(at, decision)]
     made = tuple(recompute(chosen, common.paths.bundles, read_gate_keys(common.paths.gate_keys)))
     differing = [each for each in made if each.differs]
     erased = sum(each.is_erased for each in made)
@@ -148,25 +137,26 @@ def replay(
         )
 
 
-def _entry(path: Path, decision_id: str) -> "Stored":
+def _entry(at: "At", decision_id: str) -> "Stored":
     from serving.journal.reading import entry
 
-    stored = entry(path, decision_id)
+    stored = entry(at, decision_id)
     if stored is None or stored.kind != "decision":
         raise MicroloanError(f"There is no decision {decision_id!r} in this journal.")
     return stored
 
 
-def _key(path: Path, given: str | None) -> "Key":
+def _key(at: "At", given: str | None) -> "Key":
     from serving.journal.checkpoints import Key
+    from serving.journal.database import database_at
     from serving.journal.entries import identity_of
     from serving.journal.reading import reading
     from serving.journal.seals import Secret
 
     if given is not None:
         return Key.parse(given)
-    with reading(path) as connection:
-        return Key.of(identity_of(connection), Secret.of(path).signer)
+    with reading(at) as reader:
+        return Key.of(identity_of(reader), Secret.of(database_at(at).files).signer)
 
 
 def _read(note: Path) -> str:
@@ -176,13 +166,16 @@ def _read(note: Path) -> str:
         raise MicroloanError(f"There is no checkpoint {note}.") from None
 
 
-def _existing(file: Path | None, common: Common) -> Path:
-    path = file or common.paths.journal / "journal.db"
-    if not path.is_file():
+def _existing(journal: str | None, common: Common) -> "At":
+    from serving.journal.database import located
+
+    folder = common.paths.journal
+    at = located(journal or str(folder / "journal.db"), folder)
+    if isinstance(at, Path) and not at.is_file():
         raise MicroloanError(
-            f"There is no journal {path}. Hint: `microloan serve` makes one at its first decision."
+            f"There is no journal {at}. Hint: `microloan serve` makes one at its first decision."
         )
-    return path
+    return at
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

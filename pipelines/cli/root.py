@@ -17,6 +17,14 @@ app = App(
     version=version("microloan"),
 )
 
+Where = Annotated[
+    str | None,
+    Parameter(
+        env_var="MICROLOAN_JOURNAL",
+        help="Journal: a file, or the postgresql:// URL of a server; default: var's own.",
+    ),
+]
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)

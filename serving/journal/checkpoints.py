@@ -50,6 +50,10 @@ class Key(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> "Key":
         """A key as ``str`` writes it. Raises ``BadCheckpoint``."""
+        wrong = BadCheckpoint(
+            f"{text!r} is no key of a journal, which reads microloan/<name>+<8 hexadecimal "
+            "digits>+<base64>. Hint: `microloan journal checkpoint` and every receipt tell it."
+        )
         name, _, rest = text.strip().partition("+")
         hashed, _, encoded = rest.partition("+")
         try:
@@ -57,9 +61,9 @@ class Key(NamedTuple):
             key = cls(name, content[1:])
             Ed25519PublicKey.from_public_bytes(key.public)
         except ValueError:
-            raise BadCheckpoint(f"{text!r} is no key of a journal.") from None
+            raise wrong from None
         if content[:1] != ED25519 or key.id.hex() != hashed:
-            raise BadCheckpoint(f"{text!r} is no key of a journal.")
+            raise wrong
         return key
 
 
@@ -110,6 +114,11 @@ def verify_against(journal: At, notes: list[str], key: Key) -> Whole:
             )
         good = each.size
     return whole
+
+
+def beside(files: Path) -> Path:
+    """Where the newest checkpoint of a journal is kept, by what its files are named after."""
+    return files.with_name(files.name + ".checkpoint")
 
 
 def write(path: Path, note: str) -> None:

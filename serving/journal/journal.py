@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from itertools import chain
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from serving.journal import checkpoints
@@ -179,7 +178,7 @@ class Journal:
         """Write the journal's checkpoint beside it, where the next start begins to verify."""
         whole: Whole = self.tree(lambda whole, _: whole)
         if whole.size and not self.failed:
-            checkpoints.write(_checkpoint_of(self._database.files), self.sign(whole))
+            checkpoints.write(checkpoints.beside(self._database.files), self.sign(whole))
 
     def close(self) -> None:
         """Write what is queued, then close; after a failure the database is left untouched."""
@@ -233,7 +232,7 @@ class Journal:
 
     def _checkpointed(self) -> int:
         """Size of the last checkpoint, which the journal must continue; 0 if there is none."""
-        path = _checkpoint_of(self._database.files)
+        path = checkpoints.beside(self._database.files)
         if not path.exists():
             return 0
         signed = checkpoints.read(path.read_text(encoding="utf-8"), self.key)
@@ -311,10 +310,6 @@ class Journal:
         self.failed = reason
         if self._on_failure:
             self._on_failure(reason)
-
-
-def _checkpoint_of(files: Path) -> Path:
-    return files.with_name(files.name + ".checkpoint")
 
 
 def _whole(opened: Opened) -> Whole:

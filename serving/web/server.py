@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from serving.bundles.champion import Champion
 from serving.bundles.release import read_gate_keys
 from serving.desk.service import DecisionService, Limits
+from serving.journal.database import located
 from serving.journal.journal import Journal
 from serving.records import Records
 from serving.web.app import create_app
@@ -74,7 +75,7 @@ def opened(settings: Settings) -> Iterator[ASGIApp]:
     champion = Champion(settings.bundles, gate_keys, start="fork")  # before any thread starts
     records = Records.open(settings.store)
     records.warm()
-    journal = Journal(settings.journal, on_failure=_stop)
+    journal = Journal(located(settings.journal, settings.journal_files), on_failure=_stop)
     limits = Limits(workers=settings.workers, waiting=settings.waiting)
     service = DecisionService(champion, records, journal, limits)
     try:

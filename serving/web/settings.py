@@ -23,7 +23,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     store: Path = Path("var/store")
     bundles: Path = Path("var/bundles")
     gate_keys: Path = Path("var/gate.pub")
-    journal: Path = Path("var/journal/journal.db")
+    journal: str = "var/journal/journal.db"  # a file, or the postgresql:// URL of a server
+    journal_files: Path = Path("var/journal")  # where a server's secret and checkpoint are kept
     keys: Path = Path("var/keys.json")
     oidc_jwks: Path | None = None  # the identity provider's keys; without it only API keys count
     oidc_issuer: str = ""

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from serving.journal import database
+from serving.journal import sqlite
 from serving.journal.entries import Entry
 from serving.journal.journal import Journal
 from serving.journal.refusals import NotRecorded, OutcomeUnknown
@@ -40,7 +40,7 @@ def entry(number: int) -> Entry:
 def main(path: Path, history: Path, mode: str) -> None:
     """Write until killed."""
     if mode == "normal":
-        database.PRAGMAS = {"journal_mode": "wal", "synchronous": 1}
+        sqlite.PRAGMAS = {"journal_mode": "wal", "synchronous": 1}
     descriptor = os.open(history, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     journal = Journal(path, on_failure=lambda _: threading.Timer(0.3, os._exit, [74]).start())
     numbers = itertools.count(int(os.environ.get("FIRST", "0")))

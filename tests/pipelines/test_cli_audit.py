@@ -17,6 +17,7 @@ from tests.serving.conftest import (
     Desk,
     bundles,
     champion,
+    journal_at,
     open_desk,
     post,
     request_of,
@@ -24,7 +25,7 @@ from tests.serving.conftest import (
     store,
 )
 
-__all__ = ["bundles", "champion", "open_desk", "scorer", "store"]  # fixtures
+__all__ = ["bundles", "champion", "journal_at", "open_desk", "scorer", "store"]  # fixtures
 DECISIONS = 6
 
 

@@ -22,6 +22,7 @@ from serving.bundles.champions import crown
 from serving.decision.decide import Application
 from serving.desk.service import DecisionService
 from serving.desk.service import Limits as Load
+from serving.journal.database import At
 from serving.journal.journal import Journal
 from serving.records import Records
 from serving.web.app import create_app
@@ -182,8 +183,9 @@ def request_of(number: int = 0, **changes: object) -> dict[str, object]:
 class Desk:
     """The service in this process, with a client that holds an officer's key."""
 
-    def __init__(self, service: DecisionService, keys_path: Path) -> None:
+    def __init__(self, service: DecisionService, keys_path: Path, journal_at: At) -> None:
         self.service = service
+        self.journal_at = journal_at
         self.keys_path = keys_path
         self.now = NOW
         self.key = create_key(keys_path, "officer", ["officer"], now=NOW)
@@ -207,7 +209,15 @@ async def post(
 
 
 @pytest.fixture
-def open_desk(tmp_path: Path, store: Path, champion: Champion) -> Iterator[Callable[..., Desk]]:
+def journal_at(tmp_path: Path) -> At:
+    """Where the journal of a desk is; a module may name another database."""
+    return tmp_path / "journal.db"
+
+
+@pytest.fixture
+def open_desk(
+    tmp_path: Path, store: Path, champion: Champion, journal_at: At
+) -> Iterator[Callable[..., Desk]]:
     """Opens desks on one journal folder; each is closed before the next opens, or at the end."""
     with ExitStack() as stack:
 
@@ -215,12 +225,12 @@ def open_desk(tmp_path: Path, store: Path, champion: Champion) -> Iterator[Calla
             stack.close()
             keys_path = tmp_path / "keys.json"
             create_key(keys_path, "first", ["auditor"], now=NOW)
-            journal = Journal(tmp_path / "journal.db")
+            journal = Journal(journal_at)
             records = Records.open(store)
             chosen = Load(**{"deadline_s": 60.0, "patience_s": 30.0, **limits})  # type: ignore[arg-type]
             service = DecisionService(champion, records, journal, chosen)
             stack.callback(service.close)
-            return Desk(service, keys_path)
+            return Desk(service, keys_path, journal_at)
 
         yield open_one
 

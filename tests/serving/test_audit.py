@@ -24,7 +24,7 @@ async def recorded(desk: Desk) -> list[Stored]:
         trial = request_of(0, application_id="T-1", amount=10_000)
         await post(client, trial, key="key-of-the-trial-1")
     desk.service.close()
-    return list(entries(desk.keys_path.parent / "journal.db"))
+    return list(entries(desk.journal_at))
 
 
 def _changed(stored: Stored, **fields: object) -> Stored:

@@ -4,31 +4,45 @@ import random
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
-import apsw
+import psycopg
 import pytest
 
 from serving.journal import checkpoints
 from serving.journal.checkpoints import BadCheckpoint, Key, verify_against
-from serving.journal.database import BadJournal
-from serving.journal.entries import INSERT_SUBTREE, Entry, Opened, Stored, entry_of, place
+from serving.journal.database import At, BadJournal, Server
+from serving.journal.entries import IN_ORDER, Entry, Stored, entry_of, identity_of, place
 from serving.journal.journal import Journal
-from serving.journal.merkle import consistency, grow, inclusion, is_consistent, is_included
-from serving.journal.reading import entries, verify
-from serving.journal.seals import Secret
+from serving.journal.merkle import (
+    Subtree,
+    consistency,
+    grow,
+    inclusion,
+    is_consistent,
+    is_included,
+)
+from serving.journal.reading import entries, reading, verify
+from tests.postgres import Cluster
 from tests.serving.test_journal import entry
 
 SIZE, SIGNED = 60, 57
 PLACES = tuple(range(1, 51))
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Key]:
+class Kept(NamedTuple):
     """A journal of sixty entries, and the checkpoint an auditor took at fifty-seven."""
-    path = tmp_path_factory.mktemp("kept") / "journal.db"
-    journal = Journal(path)
+
+    at: At
+    note: str
+    key: Key
+
+
+def keep(at: At) -> Kept:
+    journal = Journal(at)
     for number in range(SIGNED):
         journal.append(entry(number)).result(timeout=30)
     note = journal.tree(lambda whole, _: journal.sign(whole))
@@ -36,43 +50,71 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, Key]:
         journal.append(entry(number)).result(timeout=30)
     key = journal.key
     journal.close()
-    return path, note, key
+    return Kept(at, note, key)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    return keep(tmp_path_factory.mktemp("kept") / "journal.db")
+
+
+@pytest.fixture(scope="module")
+def kept_on_a_server(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    found = keep(cluster.server(tmp_path_factory.mktemp("kept") / "journal"))
+    with stranger_at(found.at) as run:
+        run("CREATE TABLE kept_entry AS TABLE entry; CREATE TABLE kept_subtree AS TABLE subtree")
+    return found
 
 
 @pytest.fixture
-def copy(kept: tuple[Path, str, Key], tmp_path: Path) -> Path:
+def copy(kept: Kept, tmp_path: Path) -> Path:
     """A journal that a test may spoil."""
     for name in ("journal.db", "journal.db.key", "journal.db.checkpoint"):
-        shutil.copy2(kept[0].with_name(name), tmp_path / name)
+        assert isinstance(kept.at, Path)
+        shutil.copy2(kept.at.with_name(name), tmp_path / name)
     return tmp_path / "journal.db"
 
 
-def spoil(path: Path, script: str) -> None:
-    """Run SQL on the journal as someone who owns the file can."""
-    stranger = sqlite3.connect(path)
-    stranger.executescript(
-        "PRAGMA synchronous = 0; DROP TRIGGER entries_never_change;"
-        f"DROP TRIGGER entries_are_never_deleted; {script};"
+@contextmanager
+def stranger_at(at: At) -> Iterator[Callable[[str], object]]:
+    """Runs SQL on the journal as someone who owns the file, or the server, can."""
+    if isinstance(at, Server):
+        with psycopg.connect(at.url, autocommit=True) as server:
+            server.execute("SET synchronous_commit = off")
+            server.execute("DROP TRIGGER IF EXISTS entries_never_change ON entry")
+            yield lambda script: server.execute(script.encode())
+        return
+    file = sqlite3.connect(at)
+    file.executescript(
+        "PRAGMA synchronous = 0; DROP TRIGGER IF EXISTS entries_never_change;"
+        "DROP TRIGGER IF EXISTS entries_are_never_deleted;"
     )
-    stranger.close()
+    yield file.executescript
+    file.close()
 
 
-def rehash(path: Path, since: int) -> None:
-    """Compute the tree anew from an entry on, as someone who knows this program can."""
-    connection = apsw.Connection(str(path))
-    connection.pragma("synchronous", 0)
-    opened = Opened(connection, Secret.of(path), random.randbytes)
-    stored = list(connection.execute("SELECT * FROM entry ORDER BY sequence"))
-    connection.execute("BEGIN; DELETE FROM subtree")
+def spoil(at: At, script: str) -> None:
+    """Run one script as a stranger."""
+    with stranger_at(at) as run:
+        run(script)
+
+
+def rehash(at: At) -> None:
+    """Compute the tree anew, as someone who knows this program can."""
+    with reading(at) as reader:
+        identity, rows = identity_of(reader), reader.rows(IN_ORDER)
     peaks: tuple[bytes, ...] = ()
-    for size, (_, *fields) in enumerate(stored):
-        leaf = place(entry_of(fields), size + 1, opened.identity).leaf
-        peaks, made = grow(peaks, size, leaf)
-        connection.executemany(INSERT_SUBTREE, made)
-    connection.execute("COMMIT")
-    connection.close()
-    assert since <= len(stored) + 1
-    verify(path)  # by itself the journal looks whole again
+    subtrees: list[Subtree] = []
+    for size, (_, *fields) in enumerate(rows):
+        peaks, made = grow(peaks, size, place(entry_of(fields), size + 1, identity).leaf)
+        subtrees += made
+    literal = "'\\x{}'" if isinstance(at, Server) else "x'{}'"
+    values = ", ".join(
+        f"({each.level}, {each.number}, {literal.format(each.hash.hex())})" for each in subtrees
+    )
+    insert = f"INSERT INTO subtree VALUES {values}" if values else ""
+    spoil(at, f"DELETE FROM subtree; {insert}")
+    verify(at)  # by itself the journal looks whole again
 
 
 EDIT = "UPDATE entry SET {field} = {value} WHERE sequence = {k}"
@@ -81,27 +123,30 @@ UPDATE entry SET sequence = -sequence - 1 WHERE sequence < 0"""
 INSERTED = """UPDATE entry SET sequence = -sequence WHERE sequence >= {k};
 UPDATE entry SET sequence = -sequence + 1 WHERE sequence < 0;
 INSERT INTO entry SELECT {k}, kind, 'dec_x', 'dec_x', 'x', 0, organisation, branch, business, terms,
-outcome, at, x'01', fingerprint, record, response FROM entry WHERE sequence = {k} + 1"""
+outcome, at, fingerprint, fingerprint, record, response FROM entry WHERE sequence = {k} + 1"""
 SWAPPED = """UPDATE entry SET sequence = CASE sequence WHEN {k} THEN -{k} - 1 ELSE -{k} END
 WHERE sequence IN ({k}, {k} + 1); UPDATE entry SET sequence = -sequence WHERE sequence < 0"""
 
-ATTACKS: dict[str, Callable[[Path, int], None]] = {
-    "an answer is edited": lambda path, k: spoil(
-        path, EDIT.format(field="response", value="x'7b7d'", k=k)
-    ),
-    "an outcome is edited": lambda path, k: spoil(
-        path, EDIT.format(field="outcome", value="'approve'", k=k)
-    ),
-    "an entry is removed": lambda path, k: spoil(path, f"DELETE FROM entry WHERE sequence = {k}"),
-    "entries are exchanged": lambda path, k: spoil(path, SWAPPED.format(k=k)),
-    "an entry is inserted": lambda path, k: spoil(path, INSERTED.format(k=k)),
+ATTACKS = {
+    "an answer is edited": EDIT.format(field="response", value="fingerprint", k="{k}"),
+    "an outcome is edited": EDIT.format(field="outcome", value="'approve'", k="{k}"),
+    "an entry is removed": "DELETE FROM entry WHERE sequence = {k}",
+    "entries are exchanged": SWAPPED,
+    "an entry is inserted": INSERTED,
 }
-REHASHED: dict[str, str] = {
+REHASHED = {
     "the tail is cut": "DELETE FROM entry WHERE sequence >= {k}",
     "everything is hashed anew": "UPDATE entry SET outcome = 'approve' WHERE sequence = {k}",
     "an entry is removed and the rest moved up": "DELETE FROM entry WHERE sequence = {k};"
     + RENUMBER,
 }
+on_some_places = pytest.mark.parametrize(
+    "places",
+    [PLACES[::10], pytest.param(PLACES, marks=pytest.mark.slow)],
+    ids=["some places", "all places"],
+)
+RESTORED = """DELETE FROM entry; INSERT INTO entry SELECT * FROM kept_entry;
+DELETE FROM subtree; INSERT INTO subtree SELECT * FROM kept_subtree"""
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -109,32 +154,55 @@ def test_a_change_at_any_place_is_found_and_the_place_is_named(copy: Path, attac
     whole = copy.read_bytes()
     for at in PLACES:
         copy.write_bytes(whole)
-        ATTACKS[attack](copy, at)
+        spoil(copy, ATTACKS[attack].format(k=at))
         with pytest.raises(BadJournal, match=rf"^Entry {at} of the journal is not what was"):
             verify(copy)
 
 
 @pytest.mark.parametrize("attack", REHASHED)
 def test_what_the_journal_alone_cannot_show_a_checkpoint_does(
-    copy: Path, kept: tuple[Path, str, Key], attack: str
+    copy: Path, kept: Kept, attack: str
 ) -> None:
-    whole, (_, note, key) = copy.read_bytes(), kept
+    whole = copy.read_bytes()
     for at in PLACES:
         copy.write_bytes(whole)
         spoil(copy, REHASHED[attack].format(k=at))
-        rehash(copy, since=at)
+        rehash(copy)
         with pytest.raises(BadCheckpoint):
-            verify_against(copy, [note], key)
+            verify_against(copy, [kept.note], kept.key)
+
+
+@on_some_places
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_change_on_a_server_is_found_and_the_place_is_named(
+    kept_on_a_server: Kept, attack: str, places: tuple[int, ...]
+) -> None:
+    for at in places:
+        spoil(kept_on_a_server.at, f"{RESTORED}; {ATTACKS[attack].format(k=at)}")
+        with pytest.raises(BadJournal, match=rf"^Entry {at} of the journal is not what was"):
+            verify(kept_on_a_server.at)
+
+
+@on_some_places
+@pytest.mark.parametrize("attack", REHASHED)
+def test_what_a_server_alone_cannot_show_a_checkpoint_does(
+    kept_on_a_server: Kept, attack: str, places: tuple[int, ...]
+) -> None:
+    for at in places:
+        spoil(kept_on_a_server.at, f"{RESTORED}; {REHASHED[attack].format(k=at)}")
+        rehash(kept_on_a_server.at)
+        with pytest.raises(BadCheckpoint):
+            verify_against(kept_on_a_server.at, [kept_on_a_server.note], kept_on_a_server.key)
 
 
 def test_a_cut_tail_is_named_and_a_change_is_bracketed_by_checkpoints(
-    kept: tuple[Path, str, Key], copy: Path
+    kept: Kept, copy: Path
 ) -> None:
     _, note, key = kept
     journal_note = copy.with_name("journal.db.checkpoint").read_text()
     assert verify_against(copy, [journal_note, note], key).size == SIZE
     spoil(copy, f"UPDATE entry SET outcome = 'approve' WHERE sequence = {SIZE - 1}")
-    rehash(copy, since=SIZE - 1)
+    rehash(copy)
     with pytest.raises(BadCheckpoint, match=f"from {SIGNED + 1} to {SIZE} was changed"):
         verify_against(copy, [journal_note, note], key)
     spoil_tail = f"DELETE FROM entry WHERE sequence > {SIGNED - 1}"
@@ -142,7 +210,7 @@ def test_a_cut_tail_is_named_and_a_change_is_bracketed_by_checkpoints(
     stranger.execute(spoil_tail)
     stranger.commit()
     stranger.close()
-    rehash(copy, since=SIGNED)
+    rehash(copy)
     with pytest.raises(BadCheckpoint, match=f"missing is {SIGNED}"):
         verify_against(copy, [note], key)
 
@@ -151,13 +219,13 @@ def test_a_service_does_not_start_on_a_journal_that_does_not_continue_its_checkp
     copy: Path,
 ) -> None:
     spoil(copy, f"DELETE FROM entry WHERE sequence = {SIZE}")
-    rehash(copy, since=SIZE)
+    rehash(copy)
     with pytest.raises(BadJournal, match="does not continue its checkpoint of 60"):
         Journal(copy)
 
 
 def test_what_was_changed_after_the_last_checkpoint_is_found_at_the_start(
-    copy: Path, kept: tuple[Path, str, Key]
+    copy: Path, kept: Kept
 ) -> None:
     copy.with_name("journal.db.checkpoint").write_text(kept[1])
     spoil(copy, f"UPDATE entry SET outcome = 'approve' WHERE sequence = {SIGNED + 1}")
@@ -182,16 +250,14 @@ FORGERIES: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("forgery", FORGERIES)
-def test_a_forged_checkpoint_is_refused(kept: tuple[Path, str, Key], forgery: str) -> None:
+def test_a_forged_checkpoint_is_refused(kept: Kept, forgery: str) -> None:
     _, note, key = kept
     assert checkpoints.read(note, key).size == SIGNED
     with pytest.raises(BadCheckpoint):
         checkpoints.read(FORGERIES[forgery](note), key)
 
 
-def test_the_checkpoint_of_another_journal_is_refused(
-    kept: tuple[Path, str, Key], tmp_path: Path
-) -> None:
+def test_the_checkpoint_of_another_journal_is_refused(kept: Kept, tmp_path: Path) -> None:
     other = Journal(tmp_path / "other.db")
     other.append(entry(1)).result(timeout=30)
     note, key = other.tree(lambda whole, _: other.sign(whole)), other.key
@@ -199,10 +265,10 @@ def test_the_checkpoint_of_another_journal_is_refused(
     with pytest.raises(BadCheckpoint):
         checkpoints.read(note, kept[2])
     with pytest.raises(BadCheckpoint, match="another journal"):
-        verify_against(kept[0], [note], key)
+        verify_against(kept.at, [note], key)
 
 
-def test_a_key_is_written_and_read_as_it_is(kept: tuple[Path, str, Key]) -> None:
+def test_a_key_is_written_and_read_as_it_is(kept: Kept) -> None:
     key = kept[2]
     assert Key.parse(str(key)) == key
     for spoilt in ("", str(key)[:-2], str(key).replace("+", "-"), "name+00000000+AQ=="):

@@ -156,4 +156,4 @@ async def test_keys_are_never_stored_in_the_clear(desk: Desk) -> None:
     assert b"a-very-secret-key-1" not in written
     assert desk.key.encode() not in written
     assert desk.key.rsplit("_", 1)[1].encode() not in written
-    assert len(list(entries(folder / "journal.db"))) == 1
+    assert len(list(entries(desk.journal_at))) == 1

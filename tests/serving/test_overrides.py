@@ -232,8 +232,8 @@ async def test_no_identifier_of_a_business_is_in_the_journal_in_the_clear(desk: 
     written = b"".join(path.read_bytes() for path in folder.iterdir() if path.is_file())
     assert str(request_of(0)["business_id"]).encode() not in written
     assert TEXT.encode() not in written
-    kinds = [stored.kind for stored in entries(folder / "journal.db")]
-    assert (kinds, verify(folder / "journal.db")[0].size) == (["decision", "override"], 2)
+    kinds = [stored.kind for stored in entries(desk.journal_at)]
+    assert (kinds, verify(desk.journal_at)[0].size) == (["decision", "override"], 2)
 
 
 async def test_a_receipt_proves_the_decision_under_a_signed_checkpoint(desk: Desk) -> None:
@@ -354,4 +354,4 @@ async def test_a_decision_is_erased_only_when_its_retention_is_over(desk: Desk) 
     assert (erased.status_code, again.content) == (201, erased.content)
     assert [answer.json()["code"] for answer in gone] == ["erased"] * 3
     assert [each["decision_id"] for each in found] == [decision_id]
-    assert verify(desk.keys_path.parent / "journal.db")[0].size == 3
+    assert verify(desk.journal_at)[0].size == 3
