@@ -32,7 +32,7 @@ def described(
     create_key(keys, "first", ["auditor"], now=NOW)
     limits = Limits(deadline_s=60.0, patience_s=30.0)
     service = DecisionService(champion, Records.open(store), Journal(folder / "journal.db"), limits)
-    desk = Desk(service, keys)
+    desk = Desk(service, keys, folder / "journal.db")
     loaded = schemathesis.openapi.from_asgi("/openapi.json", desk.app)
     loaded.key = create_key(keys, "all", SCOPES, now=NOW)
     yield loaded
