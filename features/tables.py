@@ -150,6 +150,35 @@ class Registrations(dy.Schema):
         return cls.effective_on.col <= cls.known_on.col
 
 
+def _phone_hash() -> dy.String:
+    return dy.String(
+        nullable=True,
+        regex=r"^[0-9a-f]{16,64}$",
+        description="Keyed hash of the telephone number, under one key for all departments",
+    )
+
+
+class RegisteredNames(dy.Schema):
+    """Names under which a business can be found, one row per change; they serve linking alone.
+
+    Cannot tell: the name over the door, nor where else the business works. No feature reads it.
+    """
+
+    business_id = _business()
+    effective_on = _day("Day from which this name and address hold")
+    name = dy.String(min_length=1, max_length=200, description="Registered name")
+    representative = dy.String(
+        nullable=True, max_length=100, description="Legal representative or operator"
+    )
+    address = dy.String(nullable=True, max_length=300, description="Registered address")
+    phone_hash = _phone_hash()
+    known_on = _known_on()
+
+    @dy.rule()
+    def effective_before_known(cls) -> pl.Expr:
+        return cls.effective_on.col <= cls.known_on.col
+
+
 class RegistrationEvents(dy.Schema):
     """Events in the register: abnormal-operation list in and out, penalties, changes, court debts.
 
@@ -255,10 +284,11 @@ class Invoices(dy.Schema):
 
 
 class Meters(dy.Schema):
-    """Accounts of the utility, and the business each belongs to where that is known.
+    """Accounts of the utility: the name, address and telephone they are kept under.
 
-    Cannot tell: who uses the power behind a landlord's meter. The utility has no credit code of its
-    own: a null ``business_id`` is an account that was never matched.
+    Cannot tell: who uses the power behind a landlord's meter. Few utilities hold credit codes:
+    where ``business_id`` is null, ingest links the account to a business by its name, address and
+    telephone.
     """
 
     meter_id = dy.String(
@@ -267,6 +297,7 @@ class Meters(dy.Schema):
     service = dy.Enum(SERVICES, description="What is metered")
     account_name = dy.String(min_length=1, max_length=200, description="Name on the account")
     address = dy.String(min_length=1, max_length=300, description="Address of supply")
+    phone_hash = _phone_hash()
     business_id = _business(primary_key=False, nullable=True)
     from_on = _day("First day of the account", primary_key=True)
     to_on = _day("Last day of the account; null while it runs", nullable=True)
@@ -395,6 +426,38 @@ class Repayments(dy.Schema):
         return cls.known_on.col >= cls.period.col.dt.offset_by("1mo")
 
 
+def _link_probability(*, nullable: bool = False) -> dy.Float64:
+    return dy.Float64(
+        min=0,
+        max=1,
+        nullable=nullable,
+        description="Probability that the account is this business's; 1 by its own credit code",
+        metadata={"unit": "probability"},
+    )
+
+
+class Links(dy.Schema):
+    """Whose account a meter is, as far as known: made by ingest, not delivered.
+
+    A link is known from the day on which both the account and the name it was found by were known.
+    From the day on which a second business fits as well, the account is nobody's.
+    """
+
+    meter_id = dy.String(
+        primary_key=True, min_length=1, max_length=40, description="Account number"
+    )
+    service = dy.Enum(SERVICES, description="What is metered")
+    from_on = _day("First day of the account", primary_key=True)
+    to_on = _day("Last day of the account; null while it runs", nullable=True)
+    business_id = _business(primary_key=False, nullable=True)
+    link_probability = _link_probability(nullable=True)
+    known_on = _known_on()
+
+    @dy.rule()
+    def linked_with_a_probability(cls) -> pl.Expr:
+        return cls.business_id.col.is_null() == cls.link_probability.col.is_null()
+
+
 class LinkedBills(UtilityBills):
     """Utility bills of the meters that are known to be a business's: made by ingest, not delivered.
 
@@ -403,6 +466,7 @@ class LinkedBills(UtilityBills):
 
     business_id = _business()
     service = dy.Enum(SERVICES, description="What is metered")
+    link_probability = _link_probability()
     attributed = dy.Bool(description="False from the day the link of the meter was withdrawn")
 
 
@@ -414,7 +478,7 @@ class Table:
     day, is the valid one. ``series`` (with the business) names the monthly histories whose newest
     month anchors windows. ``entity`` is the column whose hash places a row in a bucket. Of a
     business without a row, a ``complete`` table says that nothing happened (counts are zero), any
-    other says nothing (all is unknown).
+    other says nothing (all is unknown). A ``personal`` table serves linking and no feature.
     """
 
     name: str
@@ -426,6 +490,7 @@ class Table:
     holds: str | None = None
     delivered: bool = True
     complete: bool = False
+    personal: bool = False
 
     @cached_property
     def version(self) -> tuple[str, ...]:
@@ -449,6 +514,9 @@ class Table:
 
 
 REGISTRATIONS = Table("registrations", Registrations, "registry", ("business_id",))
+REGISTERED_NAMES = Table(
+    "registered_names", RegisteredNames, "registry", ("business_id",), personal=True
+)
 REGISTRATION_EVENTS = Table(
     "registration_events",
     RegistrationEvents,
@@ -466,6 +534,9 @@ INVOICES = Table(
 METERS = Table("meters", Meters, "utility", ("meter_id", "from_on"), entity="meter_id")
 UTILITY_BILLS = Table(
     "utility_bills", UtilityBills, "utility", ("meter_id", "period"), entity="meter_id"
+)
+LINKS = Table(
+    "links", Links, "utility", ("meter_id", "from_on"), entity="meter_id", delivered=False
 )
 LINKED_BILLS = Table(
     "linked_bills",
@@ -490,12 +561,14 @@ TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
         REGISTRATIONS,
+        REGISTERED_NAMES,
         REGISTRATION_EVENTS,
         TAX_RETURNS,
         TAX_GRADES,
         INVOICES,
         METERS,
         UTILITY_BILLS,
+        LINKS,
         LINKED_BILLS,
         APPLICATIONS,
         REPAYMENTS,

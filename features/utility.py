@@ -207,3 +207,12 @@ def days_since_utility_record() -> pl.Expr:
 def electricity_meters() -> pl.Expr:
     """Electricity meters with a bill in the newest 12 known months."""
     return over(12, pl.col("meter_id"), of="electricity").n_unique().cast(pl.Float64)
+
+
+@feature(LINKED_BILLS, unit="probability", risk="falls", reason="R32", plausible=(0, 1))
+def link_confidence() -> pl.Expr:
+    """Lowest probability, among the meters billed in the newest 12 months, of being the business's.
+
+    1 where the utility itself holds the credit code; unknown where no meter is linked.
+    """
+    return over(12, pl.col("link_probability")).min()

@@ -17,6 +17,7 @@ from pipelines.intake.ingest import ingest
 from pipelines.learning.plan import Plan
 from pipelines.learning.promote import Promoted, promote
 from pipelines.learning.train import train
+from pipelines.linking.weights import weights_in_force
 from pipelines.score import score
 from pipelines.settings import Var
 from pipelines.tabulate import tabulate
@@ -38,7 +39,8 @@ def province(paths: Var, businesses: int, months: int, seed: int) -> Any:
 def take_in(paths: Var, delivery: Path) -> Any:
     """Check the feeds; store the good rows, quarantine the bad."""
     with console.progress("ingest") as report:
-        return ingest(delivery, paths.store, paths.quarantine, progress=report)
+        weights = weights_in_force(paths.link_weights)
+        return ingest(delivery, paths.store, paths.quarantine, weights=weights, progress=report)
 
 
 @task(name="build features")

@@ -31,6 +31,11 @@ class Var:
         return self.root / "store"
 
     @property
+    def link_weights(self) -> Path:
+        """What linking believes of spellings, where it was learnt from the bank's own accounts."""
+        return self.root / "link-weights.json"
+
+    @property
     def quarantine(self) -> Path:
         """Refused rows, with rule, column and value."""
         return self.root / "quarantine"

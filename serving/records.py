@@ -24,7 +24,9 @@ from features.tables import TABLES, Table
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-BUSINESS_TABLES = tuple(name for name, table in TABLES.items() if table.entity == "business_id")
+BUSINESS_TABLES = tuple(
+    name for name, table in TABLES.items() if table.entity == "business_id" and not table.personal
+)
 
 
 class StoreError(MicroloanError):

@@ -1,12 +1,14 @@
 """Commands that look for what should not be there."""
 
+from dataclasses import asdict
+
 from cyclopts import App
 
 from features.errors import MicroloanError
 from pipelines import console
 from pipelines.cli.root import DEFAULT, Common, app
 
-check = App(name="check", help="Audit features: none may see the future.")
+check = App(name="check", help="Audit features and links: none may see the future, few may err.")
 app.command(check)
 
 
@@ -25,3 +27,18 @@ def leakage(*, common: Common = DEFAULT) -> None:
             f"{len(names)} of {found.features} features know too much: {', '.join(names)}. "
             "Hint: see what each reads in docs/features.md, and when that was known."
         )
+
+
+@check.command(help_epilogue="Example: microloan check links")
+def links(*, common: Common = DEFAULT) -> None:
+    """Hold the store's links of meters to businesses against the made-up province's truth."""
+    from features.tables import LINKS
+    from pipelines.world.report.evidence import Evidence
+    from pipelines.world.report.linking import score
+    from serving.records import Records
+
+    truth = Evidence(common.paths.province).truth
+    believed = Records.open(common.paths.store).table(LINKS.name)
+    found = score(believed, truth("links"), truth("rebirths"))
+    shares = {"precision": found.precision, "recall": found.recall}
+    common.tell("Links", asdict(found) | shares)

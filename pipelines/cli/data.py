@@ -87,16 +87,40 @@ def ingest(
     Without a folder, the made-up province's feeds are taken.
     """
     from pipelines.intake.ingest import ingest as take_in
+    from pipelines.linking.weights import weights_in_force
 
     paths = common.paths
     with console.progress("ingest") as report:
-        summary = take_in(delivery or paths.feeds, paths.store, paths.quarantine, progress=report)
+        summary = take_in(
+            delivery or paths.feeds,
+            paths.store,
+            paths.quarantine,
+            weights=weights_in_force(paths.link_weights),
+            progress=report,
+        )
     rows = [{"table": name, **asdict(counts)} for name, counts in summary.tables.items()]
     console.table("Rows by table", rows)
     if summary.quarantine:
         found = {name: str(path) for name, path in summary.quarantine.items()}
         console.table("Quarantine: file, row, rule, column and value of each broken row", found)
     common.tell(f"Store in {paths.store}", summary)
+
+
+@app.command(help_epilogue="Example: microloan link --learn")
+def link(
+    *,
+    learn: Annotated[
+        bool, Parameter(negative="", help="First learn from these accounts how names are misspelt.")
+    ] = False,
+    common: Common = DEFAULT,
+) -> None:
+    """Link the store's meters to businesses anew; ingest has done so with the weights it had."""
+    from pipelines.intake.relink import relink
+    from pipelines.linking.weights import weights_in_force
+
+    paths = common.paths
+    weights = paths.link_weights if learn else weights_in_force(paths.link_weights)
+    common.tell(f"Links by {weights}", relink(paths.store, weights, learn=learn))
 
 
 @app.command(help_epilogue="Example: microloan features")

@@ -1,4 +1,4 @@
-"""Whose bill is it: utility bills of meters that are known to belong to a business.
+"""Whose bill is it: utility bills of the meters that are linked to a business.
 
 Two clocks run here. A bill of a month belongs to the business whose account held on the first day
 of that month. What the bank *knew* of this may change later: a bill is restated, a link is found,
@@ -15,14 +15,14 @@ from features.tables import LINKED_BILLS, UTILITY_BILLS
 _NEVER = pl.date(9999, 12, 31)
 
 
-def attribute(meters: pl.DataFrame, bills: pl.DataFrame) -> pl.DataFrame:
-    """Linked bills of some meters, from all accepted rows of those meters and their bills.
+def attribute(links: pl.DataFrame, bills: pl.DataFrame) -> pl.DataFrame:
+    """Linked bills of some meters, from all rows of ``LINKS`` of those meters and their bills.
 
     Returns:
         Rows of ``LINKED_BILLS``, in no order.
     """
-    links = _links(meters)
-    spans = _joined(_spans(links, _versions(bills)), links)
+    believed = _believed(links)
+    spans = _joined(_spans(believed, _versions(bills)), believed)
     ended = (
         spans.filter(pl.col("until_on") < _NEVER).drop("known_on").rename({"until_on": "known_on"})
     )
@@ -36,17 +36,14 @@ def attribute(meters: pl.DataFrame, bills: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _links(meters: pl.DataFrame) -> pl.DataFrame:
-    """Each version of an account that names a business, with the span in which it was believed."""
+def _believed(links: pl.DataFrame) -> pl.DataFrame:
+    """Each version of a link to a business, with the span in which it was believed."""
     account = ["meter_id", "from_on"]
     believed_until = pl.col("known_on").shift(-1).over(account, order_by="known_on")
     return (
-        meters.with_columns(believed_until.fill_null(_NEVER).alias("linked_until"))
+        links.with_columns(believed_until.fill_null(_NEVER).alias("linked_until"))
         .filter(pl.col("business_id").is_not_null())
         .rename({"known_on": "linked_on"})
-        .select(
-            "meter_id", "service", "business_id", "from_on", "to_on", "linked_on", "linked_until"
-        )
     )
 
 
@@ -73,7 +70,10 @@ def _spans(links: pl.DataFrame, versions: pl.DataFrame) -> pl.DataFrame:
 
 
 def _joined(spans: pl.DataFrame, links: pl.DataFrame) -> pl.DataFrame:
-    """Join spans of one bill version that touch: the link was restated, but not the business."""
+    """Join spans of one bill version that touch: the link was restated, but not the business.
+
+    The probability told is that of the day on which the link was made.
+    """
     relinked = pl.col("meter_id").is_in(
         links["meter_id"].filter(links["meter_id"].is_duplicated()).implode()
     )

@@ -6,12 +6,11 @@ from itertools import groupby
 from pathlib import Path
 
 from features.errors import MicroloanError
-from features.tables import LINKED_BILLS, METERS, UTILITY_BILLS
-from pipelines.intake.attribute import attribute
 from pipelines.intake.delivery import DeliveredFile, survey
+from pipelines.intake.derive import derive
 from pipelines.intake.feed import Counts, Feed, Intake
-from pipelines.intake.staging import Staged
-from pipelines.intake.store import STAGING, commit, read_part, sort_key, write_part, writing
+from pipelines.intake.store import commit, writing
+from pipelines.linking.weights import SHIPPED, read_weights
 from serving.records import Manifest, Part
 
 RECORDS_IN_BUCKET = 750_000
@@ -49,6 +48,7 @@ def ingest(
     *,
     buckets: int | None = None,
     tolerate: float = 1.0,
+    weights: Path = SHIPPED,
     progress: Callable[[int, int], None] | None = None,
 ) -> IngestSummary:
     """Take the feeds in the folder ``delivery`` into the store, all of them or none.
@@ -59,6 +59,7 @@ def ingest(
         quarantine: folder for ``<table>-<hash of its files>.jsonl``, a line per broken row.
         buckets: of a new store; by default so many that one holds about 750,000 records.
         tolerate: largest share of a table's rows that may be broken for the delivery to be taken.
+        weights: what the linking of meters believes of spellings.
         progress: told (done, in all) in rows; a row counts when read and again when merged.
 
     Raises:
@@ -72,7 +73,7 @@ def ingest(
         published = {feed.table.name: feed.quarantine.publish(quarantine) for feed in feeds}
         _check_shares(feeds, tolerate, quarantine)
         tables = _tables(before) | {feed.table.name: dict(feed.parts) for feed in feeds}
-        tables[LINKED_BILLS.name] = _linked_bills(store, before, tables, buckets)
+        tables |= derive(store, _tables(before), tables, buckets, read_weights(weights))
         snapshot, changed = commit(store, before, buckets, tables)
     return IngestSummary(
         tables={feed.table.name: feed.counts for feed in feeds},
@@ -132,26 +133,3 @@ def _check_shares(feeds: Sequence[Intake], tolerate: float, quarantine: Path) ->
                 f" broken, more than {tolerate:.1%}. Nothing was ingested. Hint: their rules"
                 f" and values are in {quarantine / feed.quarantine.name}."
             )
-
-
-def _linked_bills(
-    store: Path, before: Manifest | None, tables: Mapping[str, Mapping[int, Part]], buckets: int
-) -> dict[int, Part]:
-    """The parts of ``linked_bills`` from meters and bills; as before if neither changed."""
-    meters, bills = (tables.get(table.name, {}) for table in (METERS, UTILITY_BILLS))
-    current = _tables(before)
-    if all(
-        current.get(table.name, {}) == tables.get(table.name, {})
-        for table in (METERS, UTILITY_BILLS)
-    ):
-        return current.get(LINKED_BILLS.name, {})
-    staged = Staged(LINKED_BILLS.name, LINKED_BILLS.entity, buckets, store / STAGING)
-    for bucket in sorted(meters.keys() & bills.keys()):
-        accounts = read_part(store, METERS, meters[bucket])
-        staged.add(attribute(accounts, read_part(store, UTILITY_BILLS, bills[bucket])))
-    linked = {bucket: staged.bucket(bucket) for bucket in range(buckets)}
-    return {
-        bucket: write_part(store, LINKED_BILLS, bucket, rows.sort(sort_key(LINKED_BILLS)))
-        for bucket, rows in linked.items()
-        if rows is not None
-    }

@@ -1,4 +1,4 @@
-"""The utility's accounts: whose meter it is, whose name it bears, and whether anyone can tell."""
+"""The utility's accounts: whose meter it is, and whose name, address and telephone it bears."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,31 +10,52 @@ from numpy.typing import NDArray
 from features.tables import METERS
 from pipelines.world.businesses import Bools, Businesses
 from pipelines.world.faults import fault_lines
-from pipelines.world.frames import NEVER, UNKNOWN, frame, picked
+from pipelines.world.frames import NEVER, UNKNOWN, frame
 from pipelines.world.gaming import METER, Schemes
 from pipelines.world.months import Ints, first_day
-from pipelines.world.names import Signs, account_addresses, account_names
+from pipelines.world.names import (
+    SPELLINGS,
+    Signs,
+    account_addresses,
+    account_names,
+    addresses,
+    people,
+    phones,
+)
 from pipelines.world.trades import by_trade
 
 ELECTRICITY, WATER, GAS = range(3)
 SHARED = 4  # shops behind one landlord's meter
+BORROWED = 0.006  # of the accounts still bear the name of another business, the tenant before
+SPELT = (0.72, 0.08, 0.08, 0.04, 0.04, 0.04)  # the spellings of ``account_names``
+TELEPHONE = (0.72, 0.15, 0.13)  # the owner's, none, somebody else's
+ELSEWHERE = 0.12  # of the accounts supply other premises than the registered ones
 
 
 @dataclass(frozen=True)
 class Accounts:
     """Accounts of the utility, one entry each.
 
-    ``user`` is who really consumes (the first of several behind a shared meter), ``linked`` is the
-    business the utility's file names: the same, another by mistake, or UNKNOWN.
+    ``user`` is who really consumes (the first of several behind a shared meter), ``bears`` is the
+    business whose name the account bears: the same, the tenant before it, or UNKNOWN where it bears
+    a landlord's. ``spelling``, ``telephone`` and ``elsewhere`` say how.
     """
 
     meter: NDArray[Any]
     service: Ints
     user: Ints
-    linked: Ints
+    bears: Ints
     shared: Bools
     from_on: Ints
     share: Any
+    spelling: Ints
+    telephone: Ints
+    elsewhere: Bools
+
+    @property
+    def matchable(self) -> Bools:
+        """Accounts that bear the name of their user or its owner, in some spelling."""
+        return np.asarray(self.bears == self.user)
 
 
 def draw_accounts(b: Businesses, first_meter: int, rng: np.random.Generator) -> Accounts:
@@ -51,9 +72,9 @@ def draw_accounts(b: Businesses, first_meter: int, rng: np.random.Generator) -> 
     total = len(user)
     shared = np.zeros(total, dtype=bool)
     shared[len(own) : len(own) + len(landlord)] = True
-    wrong = (rng.random(total) < 0.01) & ~shared
-    linked = np.where(hidden[user] | shared, UNKNOWN, user)
-    linked = np.where(wrong & (linked >= 0), rng.integers(0, n, total), linked)
+    before = (rng.random(total) < BORROWED) & ~shared
+    bears = np.where(hidden[user] | shared, UNKNOWN, user)
+    bears = np.where(before & (bears >= 0), rng.integers(0, n, total), bears)
     opened = b.established[user] + np.where(
         rng.random(total) < 0.8, 5, rng.integers(30, 500, total)
     )
@@ -62,7 +83,10 @@ def draw_accounts(b: Businesses, first_meter: int, rng: np.random.Generator) -> 
     return Accounts(
         meter=_numbers(first_meter, total, rng),
         service=np.repeat([ELECTRICITY, WATER, GAS], sizes),
-        user=user, linked=linked, shared=shared, from_on=opened, share=share,
+        user=user, bears=bears, shared=shared, from_on=opened, share=share,
+        spelling=rng.choice(SPELLINGS, total, p=SPELT),
+        telephone=rng.choice(3, total, p=TELEPHONE),
+        elsewhere=rng.random(total) < ELSEWHERE,
     )  # fmt: skip
 
 
@@ -81,22 +105,56 @@ def _numbers(first: int, count: int, rng: np.random.Generator) -> NDArray[Any]:
     return np.array([f"33{number:010d}" for number in serial], dtype=object)
 
 
-def mislinked(accounts: Accounts) -> pl.DataFrame:
-    """The links that are wrong, as lines of the fault list; no check of a feed can see them."""
-    wrong = (accounts.linked >= 0) & (accounts.linked != accounts.user)
-    return fault_lines(
-        "meters", "link to another business", accounts.meter[wrong], accounts.from_on[wrong]
+def meter_feed(
+    b: Businesses, accounts: Accounts, signs: Signs, rng: np.random.Generator
+) -> pl.DataFrame:
+    """The accounts as delivered: the utility knows no credit code, only how each is kept."""
+    a, total = accounts, len(accounts.user)
+    of_business = pl.Series(a.bears >= 0)
+    bearer, user = pl.Series(np.maximum(a.bears, 0)), pl.Series(a.user)
+    older = pl.Series(a.from_on < signs.renamed[np.maximum(a.bears, 0)])
+    name = signs.former.gather(bearer).zip_with(older, signs.name.gather(bearer))
+    spelt = account_names(name, signs.owner.gather(bearer), a.spelling)
+    supplied = addresses(b.district[a.user], rng).zip_with(
+        pl.Series(a.elsewhere), signs.address.gather(user)
     )
+    known = pl.Series(a.telephone == 0) & of_business
+    phone = signs.phone.gather(bearer).zip_with(known, phones(total, rng))
+    return frame(
+        METERS, b.code, meter_id=pl.Series(a.meter.astype(str)), service=a.service,
+        account_name=spelt.zip_with(of_business, people(total, rng)),
+        address=account_addresses(supplied, rng.choice(3, total, p=[0.65, 0.2, 0.15])),
+        phone_hash=phone.set(pl.Series(a.telephone == 1), None),
+        business_id=np.full(total, UNKNOWN), from_on=a.from_on,
+        to_on=np.full(total, NEVER), known_on=a.from_on + rng.integers(2, 6, total),
+    )  # fmt: skip
 
 
-def misspelt(rows: pl.DataFrame, accounts: Accounts, signs: Signs) -> pl.DataFrame:
-    """Accounts whose name is not the registered one, as lines of the fault list."""
-    other = rows["account_name"].to_numpy() != signs.name[accounts.user].astype(str)
-    return fault_lines("meters", "misspelt name", accounts.meter[other], accounts.from_on[other])
+def disguised(rows: pl.DataFrame, accounts: Accounts, signs: Signs) -> list[pl.DataFrame]:
+    """All that keeps an account from being known by sight, as lines of the fault list."""
+    a, own = accounts, accounts.matchable
+    registered = signs.name.gather(pl.Series(a.user))
+    other = (rows["account_name"] != registered).to_numpy()
+    older = own & (a.from_on < signs.renamed[a.user]) & (signs.renamed[a.user] < NEVER)
+    owner = own & (a.spelling == 1)
+    kinds = {
+        "landlord's name": a.bears < 0,
+        "name of the tenant before": (a.bears >= 0) & ~own,
+        "owner's name": owner,
+        "name before a change": older & ~owner,
+        "misspelt name": own & other & ~older & ~owner,
+        "no telephone": a.telephone == 1,
+        "somebody else's telephone": own & (a.telephone == 2),
+        "other premises": a.elsewhere & ~a.shared,
+    }
+    return [
+        fault_lines("meters", kind, a.meter[which], a.from_on[which])
+        for kind, which in kinds.items()
+    ]
 
 
 def shared_by_shells(
-    b: Businesses, accounts: Accounts, found: Schemes, start: int, rows: pl.DataFrame
+    accounts: Accounts, signs: Signs, found: Schemes, start: int, rows: pl.DataFrame
 ) -> pl.DataFrame:
     """The meter feed after shells have put their names on the meter of the first of each group.
 
@@ -112,8 +170,10 @@ def shared_by_shells(
     ]
     does = (account >= 0) & (found.business[shell] != accounts.user[account])
     since = first_day(start + found.row[shell[does]] - 6)
+    who = pl.Series(found.business[shell[does]])
     extra = rows.gather(account[does]).with_columns(
-        picked(b.code, found.business[shell[does]]).alias("business_id"),
+        signs.name.gather(who).alias("account_name"),
+        signs.phone.gather(who).alias("phone_hash"),
         pl.Series(since).cast(pl.Int32).cast(pl.Date).alias("from_on"),
         pl.Series(since + 3).cast(pl.Int32).cast(pl.Date).alias("known_on"),
     )
@@ -130,26 +190,3 @@ def tenants_of(accounts: Accounts, b: Businesses) -> tuple[Ints, Ints]:
     )
     which = np.searchsorted(landlords, served, side="right") - 1
     return np.concatenate([own, through[which]]), np.concatenate([accounts.user[own], served])
-
-
-def meter_feed(
-    b: Businesses, accounts: Accounts, signs: Signs, rng: np.random.Generator
-) -> pl.DataFrame:
-    """The accounts as delivered, with names and addresses as the utility spells them."""
-    a = accounts
-    total = len(a.user)
-    unmatched = a.linked < 0
-    spelling = np.where(
-        unmatched,
-        rng.choice([0, 1, 2, 3, 4, 5], total, p=[0.10, 0.42, 0.12, 0.12, 0.12, 0.12]),
-        rng.choice([0, 1, 2, 3, 4, 5], total, p=[0.72, 0.08, 0.08, 0.04, 0.04, 0.04]),
-    )
-    name = account_names(signs.name[a.user], signs.owner[a.user], spelling)
-    name = np.where(a.shared, signs.owner[(a.user * 7 + 3) % len(b)], name)
-    address = account_addresses(signs.address[a.user], rng.choice(3, total, p=[0.65, 0.2, 0.15]))
-    return frame(
-        METERS, b.code, meter_id=a.meter.astype(str), service=a.service,
-        account_name=name.astype(str),
-        address=address.astype(str), business_id=a.linked, from_on=a.from_on,
-        to_on=np.full(total, NEVER), known_on=a.from_on + rng.integers(2, 6, total),
-    )  # fmt: skip

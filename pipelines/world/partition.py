@@ -15,6 +15,7 @@ from pipelines.world import (
     meters,
     names,
     rebirths,
+    register_names,
     registrations,
     tax_returns,
     traps,
@@ -99,12 +100,13 @@ def make_partition(order: Order, partition: int) -> Made:
         b, story.lives, asked, story.book, story.climate, delivery, order.seed, streams["rebirths"]
     )
     accounts = meters.draw_accounts(b, partition * SIZE * 8, streams["utility"])
-    signs = names.draw_signs(b, streams["names"])
+    signs = names.draw_signs(b, order.delivered, streams["names"])
     solar = bills.draw_solar(b, story.climate.months[BURN_IN:], streams["solar"])
     feeds, lines = _utility(story, accounts, signs, exits, solar, streams)
     taxes, lost = _tax(story, exits, streams)
-    feeds |= taxes | _registry(story, exits, streams) | _bank(story, order.delivered, streams)
-    feeds = rebirths.recoded(b, reborn, feeds, streams["rebirths"])
+    feeds |= taxes | _registry(story, signs, exits, streams)
+    feeds |= _bank(story, order.delivered, streams)
+    feeds = rebirths.recoded(b, reborn, accounts, feeds, streams["rebirths"])
     delivered, found = _delivered(order, feeds, streams["faults"])
     listed = pl.concat([*lines, lost, *found]).filter(pl.col("day") <= _day(order.delivered))
     truth = {
@@ -152,7 +154,7 @@ def _lived(order: Order, partition: int, streams: Streams) -> Story:
 
 
 def _registry(
-    story: Story, exits: registrations.Exits, streams: Streams
+    story: Story, signs: names.Signs, exits: registrations.Exits, streams: Streams
 ) -> dict[str, pl.DataFrame]:
     b, rng = story.businesses, streams["registry"]
     events = registrations.draw_events(
@@ -160,6 +162,7 @@ def _registry(
     )
     return {
         "registrations": registrations.register_feed(b, events, exits, rng),
+        "registered_names": register_names.name_feed(b, signs, events, streams["names"]),
         "registration_events": registrations.event_feed(b, events),
     }
 
@@ -196,10 +199,10 @@ def _utility(
     months = world.months[BURN_IN:]
     named = meters.meter_feed(b, accounts, signs, rng)
     feeds = {
-        "meters": meters.shared_by_shells(b, accounts, story.schemes, world.start, named),
+        "meters": meters.shared_by_shells(accounts, signs, story.schemes, world.start, named),
         "utility_bills": bills.bill_feed(accounts, billed, months, rng),
     }
-    lines = [meters.mislinked(accounts), meters.misspelt(named, accounts, signs)]
+    lines = meters.disguised(named, accounts, signs)
     return feeds, [*lines, *bills.planted(accounts, billed, months)]
 
 

@@ -16,7 +16,9 @@ from pipelines.world.credit_codes import credit_codes
 from pipelines.world.economy import DISTRICTS, Climate
 from pipelines.world.frames import NEVER
 from pipelines.world.lives import Asked, Book, Lives
+from pipelines.world.meters import Accounts
 from pipelines.world.months import Ints, first_day
+from pipelines.world.names import COMPANY, ENDINGS
 
 YEARLY = 0.008  # of households
 APART = 440_000_000  # between the running number of an old and a new code
@@ -25,7 +27,6 @@ SPEAKS_OF = {
     "registrations": "effective_on", "registration_events": "happened_on", "tax_returns": "period",
     "invoices": "period", "repayments": "period",
 }  # fmt: skip
-COMPANY = LEGAL_FORMS[0]
 
 
 class Rebirths(NamedTuple):
@@ -56,7 +57,7 @@ def draw_rebirths(
     chosen &= b.established < first_day(climate.start + row) - 400
     day = np.where(chosen, first_day(climate.start + row), NEVER)
     districts = [DISTRICTS[d] for d in b.district]
-    return Rebirths(day, credit_codes(b.number + APART, [COMPANY] * n, districts, seed))
+    return Rebirths(day, credit_codes(b.number + APART, [LEGAL_FORMS[0]] * n, districts, seed))
 
 
 def code_on(b: Businesses, reborn: Rebirths, business: Ints, day: Ints) -> NDArray[Any]:
@@ -65,8 +66,9 @@ def code_on(b: Businesses, reborn: Rebirths, business: Ints, day: Ints) -> NDArr
 
 
 def recoded(
-    b: Businesses, reborn: Rebirths, feeds: dict[str, pl.DataFrame], rng: np.random.Generator
-) -> dict[str, pl.DataFrame]:
+    b: Businesses, reborn: Rebirths, accounts: Accounts, feeds: dict[str, pl.DataFrame],
+    rng: np.random.Generator,
+) -> dict[str, pl.DataFrame]:  # fmt: skip
     """The feeds with the new codes from the day of each rebirth on."""
     told_by = _changes(b, reborn)
     changed = {
@@ -79,7 +81,11 @@ def recoded(
     new_year = pl.date(pl.col("year"), 1, 1)
     changed["tax_grades"] = _renamed(feeds["tax_grades"], told_by, new_year)
     changed["registrations"] = _reregistered(feeds["registrations"], changed, told_by)
-    return feeds | changed | {"meters": _followed(feeds["meters"], told_by, rng)}
+    renamed = _renamed(feeds["registered_names"], told_by, pl.col("effective_on"))
+    opened = _reopened(feeds["registered_names"], told_by)
+    changed["registered_names"] = pl.concat([renamed, opened])
+    followed = _followed(feeds["meters"], accounts, reborn, opened, rng)
+    return feeds | changed | {"meters": pl.concat([feeds["meters"], followed])}
 
 
 def _changes(b: Businesses, reborn: Rebirths) -> pl.DataFrame:
@@ -116,25 +122,50 @@ def _reregistered(
                     on="business_id", how="left", maintain_order="left")["day"]  # fmt: skip
     rows = pl.concat([rows.with_columns(day.alias("day")), opened.select(*names, "day")])
     founded = pl.when(new).then("day").otherwise("established_on").alias("established_on")
-    kind = pl.when(new).then(pl.lit(COMPANY).cast(form)).otherwise("legal_form").alias("legal_form")
+    kind = (
+        pl.when(new)
+        .then(pl.lit(LEGAL_FORMS[0]).cast(form))
+        .otherwise("legal_form")
+        .alias("legal_form")
+    )
     both = pl.concat([rows.with_columns(founded, kind).select(names), closed.select(names)])
     ordered = both.sort("business_id", "known_on", "effective_on", maintain_order=True)
     return ordered.unique(["business_id", "known_on"], keep="last", maintain_order=True)
 
 
-def _followed(
-    meters: pl.DataFrame, changes: pl.DataFrame, rng: np.random.Generator
-) -> pl.DataFrame:
-    """Some accounts are moved to the new code months later; the rest keep the dead one."""
-    kept = meters.join(changes, on="business_id").filter(pl.col("known_on") < pl.col("day"))
-    chosen = kept.filter(pl.Series(rng.random(kept.height) < FOLLOWS))
-    lag = pl.Series(rng.integers(30, 200, chosen.height), dtype=pl.Int32)
-    moved = chosen.with_columns(
+def _reopened(names: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
+    """The new company's first entry: all as before but the ending of the name."""
+    last = names.join(changes, on="business_id").filter(pl.col("effective_on") < pl.col("day"))
+    last = last.sort("known_on").unique("business_id", keep="last", maintain_order=True)
+    name = pl.col("name").str.replace(ENDINGS[1], COMPANY, literal=True)
+    return last.with_columns(
+        name.alias("name"),
         pl.col("reborn_as").alias("business_id"),
-        pl.col("day").alias("from_on"),
-        (pl.col("day").cast(pl.Int32) + lag).cast(pl.Date).alias("known_on"),
+        pl.col("day").alias("effective_on"),
+        pl.col("day").dt.offset_by("2d").alias("known_on"),
+    ).select(names.columns)
+
+
+def _followed(
+    meters: pl.DataFrame, accounts: Accounts, reborn: Rebirths, opened: pl.DataFrame,
+    rng: np.random.Generator,
+) -> pl.DataFrame:  # fmt: skip
+    """New accounts of some, months later, in the company's name; the rest keep the dead one's."""
+    n = len(reborn.day)
+    follows = (reborn.day < NEVER) & (rng.random(n) < FOLLOWS)
+    known = reborn.day + rng.integers(30, 200, n)
+    old = follows[accounts.user] & accounts.matchable
+    account = np.flatnonzero(old & (accounts.from_on < reborn.day[accounts.user]))
+    user = accounts.user[account]
+    told = pl.DataFrame(
+        {"business_id": reborn.code[user], "moved_on": pl.Series(known[user]).cast(pl.Int32)}
     )
-    return pl.concat([meters, moved.select(meters.columns)])
+    entry = told.join(opened, on="business_id", maintain_order="left")
+    return meters.gather(account).with_columns(
+        entry["name"].alias("account_name"),
+        entry["effective_on"].alias("from_on"),
+        entry["moved_on"].cast(pl.Date).alias("known_on"),
+    )
 
 
 def told(b: Businesses, reborn: Rebirths) -> pl.DataFrame:

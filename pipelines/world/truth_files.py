@@ -45,16 +45,17 @@ def applications(
 
 
 def links(b: Businesses, accounts: Accounts) -> pl.DataFrame:
-    """Who really consumes through each account, and what the utility's file says of it."""
+    """Who really consumes through each account, and whose name it bears."""
     account, user = tenants_of(accounts, b)
-    linked = accounts.linked[account]
+    bears = accounts.bears[account]
     return pl.DataFrame(
         {
             "meter_id": accounts.meter[account].astype(str),
+            "from_on": _days(accounts.from_on[account]),
             "business_id": b.code[user],
             "shared": accounts.shared[account],
-            "matched": linked == user,
-            "mislinked": (linked >= 0) & (linked != user),
+            "matchable": bears == user,
+            "borrowed": (bears >= 0) & (bears != user),
         }
     )
 
@@ -69,9 +70,9 @@ def businesses(
     rows = pl.DataFrame(
         {
             "business_id": b.code,
-            "name": signs.name.astype(str),
-            "address": signs.address.astype(str),
-            "owner": signs.owner.astype(str),
+            "name": signs.name,
+            "address": signs.address,
+            "owner": signs.owner,
             "true_trade": picked(np.array(TRADE_NAMES), b.trade),
             "first_district": picked(np.array(DISTRICTS), b.district),
             "woman": b.woman,

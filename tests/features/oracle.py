@@ -364,6 +364,7 @@ def _utility(past: Past) -> dict[str, Any]:
         "utility_days_overdue": max([0, *overdue]),
         "months_since_electricity": min(powered, default=None),
         "electricity_meters": len({row["meter_id"] for row in year}),
+        "link_confidence": min((row["link_probability"] for row in bills(12)), default=None),
     }
 
 

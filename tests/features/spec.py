@@ -82,6 +82,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "due_on": _next_month(17),
         "paid_on": pl.col("due_on"),
         "known_on": pl.coalesce("paid_on", "billed_on"),
+        "link_probability": 1.0,
         "attributed": True,
     },
     "repayments": {

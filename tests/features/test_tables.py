@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from stdnum.cn import uscc
 
+from features.catalog import CATALOG
 from features.tables import FEEDS, TABLES, UtilityBills, is_credit_code
 
 CODE = "91330100799655058B"
@@ -43,8 +44,14 @@ SOUND: dict[str, dict[str, Any]] = {
         "amount_fen": 5, "red_letters": 0, "red_letter_fen": 0, "voids": 0, "counterparties": 1,
         "largest_counterparty_fen": 5, "known_on": day("2025-02-01"),
     },
+    "registered_names": {
+        "business_id": CODE, "effective_on": day("2020-01-01"), "name": "店",
+        "representative": None, "address": None, "phone_hash": "0123456789abcdef",
+        "known_on": day("2020-01-01"),
+    },
     "meters": {
         "meter_id": "1", "service": "gas", "account_name": "店", "address": "路",
+        "phone_hash": None,
         "business_id": None, "from_on": day("2020-01-01"), "to_on": day("2020-01-01"),
         "known_on": day("2020-01-01"),
     },
@@ -66,7 +73,12 @@ SOUND: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 SOUND["linked_bills"] = {
-    **SOUND["utility_bills"], "business_id": CODE, "service": "gas", "attributed": True,
+    **SOUND["utility_bills"], "business_id": CODE, "service": "gas", "link_probability": 1.0,
+    "attributed": True,
+}  # fmt: skip
+SOUND["links"] = {
+    "meter_id": "1", "service": "gas", "from_on": day("2020-01-01"), "to_on": None,
+    "business_id": CODE, "link_probability": 0.0, "known_on": day("2020-01-01"),
 }  # fmt: skip
 
 
@@ -91,6 +103,9 @@ BROKEN = [
     ("registrations", "registered_capital_fen|min", {"registered_capital_fen": -1}),
     ("registrations", "registered_capital_fen|max", {"registered_capital_fen": 10**14 + 1}),
     ("registrations", "status|nullability", {"status": None}),
+    ("registered_names", "effective_before_known", {"effective_on": day("2020-01-02")}),
+    ("registered_names", "name|min_length", {"name": ""}),
+    ("registered_names", "phone_hash|regex", {"phone_hash": "138 0000 0000"}),
     ("registration_events", "happened_before_known", {"happened_on": day("2020-01-02")}),
     ("tax_returns", "period|resolution", {"period": day("2025-01-02")}),
     ("tax_returns", "months|is_in", {"months": 2}),
@@ -111,6 +126,10 @@ BROKEN = [
     ("meters", "business_id|check__credit_code", {"business_id": "me"}),
     ("meters", "meter_id|min_length", {"meter_id": ""}),
     ("meters", "account_name|max_length", {"account_name": "店" * 201}),
+    ("meters", "phone_hash|regex", {"phone_hash": "0123456789ABCDEF"}),
+    ("links", "linked_with_a_probability", {"link_probability": None}),
+    ("links", "linked_with_a_probability", {"business_id": None}),
+    ("links", "link_probability|max", {"link_probability": 1.01}),
     ("utility_bills", "billed_before_known", {"billed_on": day("2025-02-02")}),
     ("utility_bills", "billed_after_month", {"billed_on": day("2025-01-31")}),
     ("utility_bills", "due_after_billed", {"due_on": day("2025-01-31")}),
@@ -167,13 +186,19 @@ def test_a_key_and_its_versions_are_columns_of_the_contract(name: str) -> None:
 
 
 def test_feeds_are_the_tables_that_departments_deliver() -> None:
-    assert set(TABLES) - set(FEEDS) == {"linked_bills"}
+    assert set(TABLES) - set(FEEDS) == {"links", "linked_bills"}
 
 
 def test_only_the_owners_traits_are_sensitive() -> None:
     assert {name: TABLES[name].sensitive for name in TABLES if TABLES[name].sensitive} == {
         "registrations": ("owner_sex", "owner_is_local")
     }
+
+
+def test_no_feature_reads_a_personal_table() -> None:
+    personal = {name for name, table in TABLES.items() if table.personal}
+    assert personal == {"registered_names"}
+    assert not personal & {feature.source.name for feature in CATALOG if feature.source}
 
 
 @pytest.mark.parametrize("code", REAL_CODES)

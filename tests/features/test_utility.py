@@ -25,6 +25,7 @@ from features.utility import (
     late_utility_bills_3m,
     late_utility_bills_12m,
     late_utility_share_12m,
+    link_confidence,
     longest_utility_delay_24m,
     months_since_electricity,
     utility_arrears,
@@ -100,6 +101,19 @@ def test_no_current_is_zero_and_a_share_of_nothing_is_unknown() -> None:
     after_payment = date(2025, 7, 1)
     spec(electricity_monthly_12m, idle, applied_on=after_payment, expected={"shop": 0})
     spec(electricity_lowest_share_12m, idle, applied_on=after_payment, expected={"shop": None})
+
+
+def test_the_least_sure_meter_of_the_year_says_how_sure_the_bills_are_theirs() -> None:
+    bills = """
+        business_id | meter_id | period     | link_probability
+        ------------+----------+------------+-----------------
+        shop        | m1       | 2024-03-01 |             0.91
+        shop        | m1       | 2025-04-01 |             0.97
+        shop        | m2       | 2025-05-01 |             0.99
+        mill        | m3       | 2025-05-01 |             1.00
+    """
+    expected: dict[str, Value] = {"shop": 0.97, "mill": 1.0, "stranger": None}
+    spec(link_confidence, bills, applied_on=date(2025, 7, 1), expected=expected)
 
 
 def test_a_withdrawn_link_ends_the_bills_it_attributed() -> None:

@@ -146,6 +146,7 @@ def linked_bills(draw: st.DrawFn) -> Row:
         "paid_on": paid,
         "known_on": _after(draw, paid or billed),
         "service": draw(st.sampled_from(("electricity", "electricity", "water", "gas"))),
+        "link_probability": draw(st.sampled_from((0.9, 0.99, 1.0))),
         "attributed": draw(st.sampled_from((True, True, True, False))),
     }
 
@@ -215,7 +216,8 @@ def _month(random: Random, period: date, business: str) -> list[tuple[str, Row]]
     row = {"period": period, "known_on": known}
     declared = {"months": 1, "amendment": 0, "levy": "actual", "due_on": due, "sales_fen": sales}
     paid = {"tax_due_fen": sales // 5, "tax_paid_fen": sales // random.choice((5, 5, 9))}
-    billed = {"estimated": False, "billed_on": end, "due_on": due, "attributed": True}
+    billed = {"estimated": False, "billed_on": end, "due_on": due, "attributed": True,
+              "link_probability": 1 - worst / 400}  # fmt: skip
     loan = {"days_past_due": random.randint(0, worst), "worst_days_past_due": worst}
     tax = random.choice(("vat", "vat", "vat", "income"))
     bills = [

@@ -42,6 +42,7 @@ def feeds(businesses: int = 3, months: int = 4) -> dict[str, pl.DataFrame]:
     )
     tables = {
         "registrations": _registrations(firm),
+        "registered_names": _registered_names(firm),
         "registration_events": _registration_events(firm),
         "tax_returns": _tax_returns(monthly),
         "tax_grades": _tax_grades(firm),
@@ -98,6 +99,17 @@ def _registrations(firm: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _registered_names(firm: pl.DataFrame) -> pl.DataFrame:
+    return firm.with_columns(
+        effective_on=_day(2019, 5, 6),
+        name=pl.format("湖州吴兴商行{}", "firm"),
+        representative=pl.format("王{}", "firm"),
+        address=pl.format("人民路{}号", "firm"),
+        phone_hash=pl.lit("0123456789abcdef"),
+        known_on=_day(2019, 5, 8),
+    )
+
+
 def _registration_events(firm: pl.DataFrame) -> pl.DataFrame:
     return firm.with_columns(
         event=pl.lit("address_changed"),
@@ -145,6 +157,7 @@ def _meters(firm: pl.DataFrame) -> pl.DataFrame:
         service=_cycled("firm", SERVICES),
         account_name=pl.format("湖州吴兴商行{}", "firm"),
         address=pl.format("人民路{}号", "firm"),
+        phone_hash=pl.lit("0123456789abcdef"),
         from_on=_day(2019, 6, 1),
         to_on=None,
         known_on=_day(2019, 6, 5),

@@ -8,6 +8,8 @@ import polars as pl
 
 from features.errors import MicroloanError
 from features.tables import FEEDS
+from pipelines.linking.link import link
+from pipelines.linking.weights import SHIPPED, read_weights
 
 AGES = (1, 2, 3, 5, 10)  # years, the upper bounds of the bands of age
 SIZES = (200_000, 500_000, 1_200_000, 5_000_000)  # yuan a year
@@ -77,14 +79,20 @@ class Evidence:
         return last.with_columns(pl.col("tax", "levy").cast(pl.String))
 
     @cached_property
+    def links(self) -> pl.DataFrame:
+        """Whose account each meter is, as believed at the end: linked as ingest links them."""
+        weights = read_weights(SHIPPED)
+        rows = link(self.feed("meters"), self.feed("registered_names"), weights).sort("known_on")
+        return rows.unique(["meter_id", "from_on"], keep="last", maintain_order=True)
+
+    @cached_property
     def power(self) -> pl.DataFrame:
-        """Electricity of each matched meter and month, as last restated, with its business."""
-        meters = self.feed("meters").filter(
-            pl.col("service").cast(pl.String) == "electricity", pl.col("business_id").is_not_null()
-        )
+        """Electricity of each linked meter and month, as last restated, with its business."""
+        electric = pl.col("service").cast(pl.String) == "electricity"
+        linked = self.links.filter(electric, pl.col("business_id").is_not_null())
         bills = self.feed("utility_bills").sort("known_on")
         last = bills.unique(["meter_id", "period"], keep="last", maintain_order=True)
-        return last.join(meters.select("meter_id", "business_id"), on="meter_id").join(
+        return last.join(linked.select("meter_id", "business_id"), on="meter_id").join(
             self.truth("businesses").select("business_id", "true_trade"), on="business_id"
         )
 

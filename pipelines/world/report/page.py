@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pipelines.world.report import difficulty, lending, power, register, taxes
+from pipelines.world.report import difficulty, lending, linking, power, register, taxes
 from pipelines.world.report.evidence import Evidence
 from pipelines.world.report.marginal import Marginal
 from pipelines.world.report.pictures import pictures
 
-TOPICS = (lending, taxes, power, register, difficulty)
+TOPICS = (lending, taxes, power, linking, register, difficulty)
 # Why the default province misses what it misses.
 KNOWN_MISSES = {
     "share with less than a month of cash": (

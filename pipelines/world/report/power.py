@@ -82,12 +82,6 @@ def _unmatched(evidence: Evidence) -> Iterator[Marginal]:
     yield Marginal(
         "meters", "households without a matched meter", 0.27, 0.33, "J4", found[True], size, "%"
     )
-    links = evidence.truth("links")
-    wrong = float(links.filter("matched", ~pl.col("shared")).height)
-    bad = float(links["mislinked"].sum())
-    share = bad / (bad + wrong)
-    name = "links to another business"
-    yield Marginal("meters", name, 0.005, 0.015, "E2; tolerance ours", share, links.height, "%")
 
 
 def _payment(evidence: Evidence) -> Iterator[Marginal]:

@@ -8,7 +8,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.tables import LINKED_BILLS, METERS, UTILITY_BILLS
+from features.tables import LINKED_BILLS, LINKS, UTILITY_BILLS
 from pipelines.intake.attribute import attribute
 from tests.pipelines.feeds import credit_code
 
@@ -21,9 +21,9 @@ Row = dict[str, Any]
 def meter(
     business: str | None, known: int, *, from_on: date = date(2019, 1, 1), to_on: date | None = None
 ) -> Row:
-    """A version of the account of meter M, known on a day after the start."""
-    account = {"meter_id": "M", "service": "water", "account_name": "a", "address": "b"}
-    link = {"business_id": business, "from_on": from_on, "to_on": to_on}
+    """What was believed of the account of meter M from a day after the start on."""
+    account = {"meter_id": "M", "service": "water", "from_on": from_on, "to_on": to_on}
+    link = {"business_id": business, "link_probability": business and 0.95}
     return account | link | {"known_on": START + timedelta(known)}
 
 
@@ -37,7 +37,7 @@ def bill(known: int, quantity: int = 1, period: date = PERIODS[0]) -> Row:
 def linked(meters: Iterable[Row], bills: Iterable[Row]) -> pl.DataFrame:
     """The linked bills that follow."""
     return attribute(
-        pl.DataFrame(list(meters), schema=METERS.dtypes),
+        pl.DataFrame(list(meters), schema=LINKS.dtypes),
         pl.DataFrame(list(bills), schema=UTILITY_BILLS.dtypes),
     )
 

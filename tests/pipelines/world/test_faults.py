@@ -69,7 +69,14 @@ def test_ingest_counts_every_doubled_row_of_a_sound_table(
     taken: IngestSummary, truth: dict[str, pl.DataFrame]
 ) -> None:
     again = truth["faults"].filter(pl.col("fault") == "doubled row")
-    for table in ("registrations", "meters", "applications", "repayments", "tax_grades"):
+    for table in (
+        "registrations",
+        "registered_names",
+        "meters",
+        "applications",
+        "repayments",
+        "tax_grades",
+    ):
         listed = again.filter(pl.col("table") == table).height
         assert taken.tables[table].duplicate == listed
         assert taken.tables[table].quarantined == 0

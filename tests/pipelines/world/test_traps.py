@@ -127,12 +127,15 @@ def test_shells_share_a_meter_from_half_a_year_before_they_apply(
     feeds: dict[str, pl.DataFrame], truth: dict[str, pl.DataFrame]
 ) -> None:
     shells = truth["schemes"].filter(pl.col("scheme") == "shared meter")
+    names = truth["businesses"].select("business_id", "name")
     named = feeds["meters"].join(
-        shells, left_on=["business_id", "from_on"], right_on=["business_id", "since"]
+        shells.join(names, on="business_id"),
+        left_on=["account_name", "from_on"],
+        right_on=["name", "since"],
     )
     assert named.height >= 5
     behind = feeds["meters"].filter(pl.col("meter_id").is_in(named["meter_id"].implode()))
-    several = behind.group_by("meter_id").agg(pl.col("business_id").n_unique().alias("firms"))
+    several = behind.group_by("meter_id").agg(pl.col("account_name").n_unique().alias("firms"))
     assert several["firms"].max() >= 2  # type: ignore[operator]
 
 

@@ -1,0 +1,1 @@
+"""Accounts without a credit code, linked to businesses by name, address and telephone."""

@@ -1,0 +1,55 @@
+"""Which business an account was believed to be, from which day on.
+
+An account is one of its candidates or nobody's: the odds of each compete with those of all others
+that were known by that day. Two that fit alike leave it with nobody.
+"""
+
+import polars as pl
+
+ENOUGH = 0.9  # probability from which on a link is made
+
+
+def beliefs(candidates: pl.DataFrame) -> pl.DataFrame:
+    """Changes of mind about each account, oldest first.
+
+    Args:
+        candidates: ``account``, ``business_id``, ``odds`` and ``known_on``, the day on which both
+            the account and the name were known; a business may come under several names.
+
+    Returns:
+        ``account``, ``known_on``, ``business_id`` and ``link_probability``; both are null from the
+        day on which nobody fits well enough any more.
+    """
+    running = _running(candidates)
+    sure = pl.col("best") / (1 + pl.col("total"))
+    linked = sure >= ENOUGH
+    daily = (
+        running.with_columns(
+            pl.when(linked).then("leader").alias("business_id"),
+            pl.when(linked).then(sure).alias("link_probability"),
+        )
+        .unique(["account", "known_on"], keep="last", maintain_order=True)
+        .select("account", "known_on", "business_id", "link_probability")
+    )
+    before = pl.col("business_id").shift(1).over("account")
+    return daily.filter(pl.col("business_id").ne_missing(before))
+
+
+def _running(candidates: pl.DataFrame) -> pl.DataFrame:
+    """After each candidate that came up: the best odds, who has them, and the odds of all."""
+    order = ["account", "known_on", "business_id", "odds"]
+    best_name = pl.col("odds").cum_max().over("account", "business_id")
+    gained = pl.col("of_business") - pl.col("of_business").shift(1).over("account", "business_id")
+    leads = pl.col("of_business") > pl.col("best").shift(1).over("account").fill_null(0.0)
+    return (
+        candidates.sort(order)
+        .with_columns(best_name.alias("of_business"))
+        .with_columns(
+            gained.fill_null(pl.col("of_business")).alias("gained"),
+            pl.col("of_business").cum_max().over("account").alias("best"),
+        )
+        .with_columns(
+            pl.col("gained").cum_sum().over("account").alias("total"),
+            pl.when(leads).then("business_id").forward_fill().over("account").alias("leader"),
+        )
+    )

@@ -1,0 +1,74 @@
+"""Links held against the truth: how many are right, and how many of those that could be made."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipelines.world.report.evidence import Evidence
+from pipelines.world.report.marginal import Marginal
+
+
+@dataclass(frozen=True)
+class LinkScore:
+    """Accounts as believed at the end.
+
+    A link is right if the business really consumes through the account. ``matchable`` are the
+    accounts that bear the name of their user or its owner, in whatever spelling.
+    """
+
+    accounts: int
+    linked: int
+    right: int
+    matchable: int
+    matchable_right: int
+
+    @property
+    def precision(self) -> float:
+        """Share of the links that are right."""
+        return self.right / self.linked if self.linked else 0.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the matchable accounts that are rightly linked."""
+        return self.matchable_right / self.matchable if self.matchable else 0.0
+
+
+def score(links: pl.DataFrame, users: pl.DataFrame, rebirths: pl.DataFrame) -> LinkScore:
+    """Hold ``links`` against the truth of who uses each meter.
+
+    Either code of a reborn household is right. Accounts that are not in ``users`` are left out:
+    those of shells that put their names on another's meter.
+    """
+    account = ["meter_id", "from_on"]
+    believed = links.sort("known_on").unique(account, keep="last", maintain_order=True)
+    found = pl.col("linked")
+    is_user = (found == pl.col("business_id")) | (found == pl.col("reborn_as"))
+    rows = (
+        users.join(believed.select(*account, pl.col("business_id").alias("linked")), on=account)
+        .join(rebirths.select("business_id", "reborn_as"), on="business_id", how="left")
+        .group_by(account)
+        .agg(
+            is_user.fill_null(value=False).any().alias("right"),
+            found.is_not_null().first().alias("is_linked"),
+            pl.col("matchable").first(),
+        )
+    )
+    return LinkScore(
+        accounts=rows.height,
+        linked=rows["is_linked"].sum(),
+        right=rows["right"].sum(),
+        matchable=rows["matchable"].sum(),
+        matchable_right=rows.filter("matchable")["right"].sum(),
+    )
+
+
+def marginals(evidence: Evidence) -> Iterator[Marginal]:
+    """How the linker does on this province's own accounts."""
+    found = score(evidence.links, evidence.truth("links"), evidence.truth("rebirths"))
+    for name, low, high, source, share, sample in (
+        ("links that are right", 0.98, 1.0, "issue 3", found.precision, found.linked),
+        ("matchable accounts rightly linked", 0.90, 1.0, "issue 3", found.recall, found.matchable),
+        ("links to another business", 0.005, 0.015, "E2", 1 - found.precision, found.linked),
+    ):
+        yield Marginal("meters", name, low, high, source, share, sample, "%")
