@@ -72,7 +72,8 @@ def ingest(
         feeds = _take(files, store, before, buckets, progress)
         published = {feed.table.name: feed.quarantine.publish(quarantine) for feed in feeds}
         _check_shares(feeds, tolerate, quarantine)
-        tables = _tables(before) | {feed.table.name: dict(feed.parts) for feed in feeds}
+        delivered = {feed.table.name: feed.parts for feed in feeds}
+        tables: dict[str, Mapping[int, Part]] = {**_tables(before), **delivered}
         tables |= derive(store, _tables(before), tables, buckets, read_weights(weights))
         snapshot, changed = commit(store, before, buckets, tables)
     return IngestSummary(

@@ -18,7 +18,7 @@ def beliefs(candidates: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         ``account``, ``known_on``, ``business_id`` and ``link_probability``; both are null from the
-        day on which nobody fits well enough any more.
+        day on which nobody fits well enough any more. Before the first change it is nobody's.
     """
     running = _running(candidates)
     sure = pl.col("best") / (1 + pl.col("total"))

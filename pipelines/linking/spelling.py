@@ -50,6 +50,8 @@ def _plain(text: pl.Expr) -> pl.Expr:
 
 
 def _core(name: pl.Expr, place: pl.Expr) -> pl.Expr:
-    without_city = name.str.strip_prefix(place.str.extract(CITY).fill_null(""))
+    without_city = name.str.strip_prefix(place.str.extract(CITY).fill_null("")).str.strip_prefix(
+        "市"
+    )
     without_place = without_city.str.strip_prefix(place.str.extract(DISTRICT).fill_null(""))
-    return without_place.str.strip_prefix("市").str.replace(ENDING, "")
+    return without_place.str.replace(ENDING, "")

@@ -56,10 +56,10 @@ def score(links: pl.DataFrame, users: pl.DataFrame, rebirths: pl.DataFrame) -> L
     )
     return LinkScore(
         accounts=rows.height,
-        linked=rows["is_linked"].sum(),
-        right=rows["right"].sum(),
-        matchable=rows["matchable"].sum(),
-        matchable_right=rows.filter("matchable")["right"].sum(),
+        linked=int(rows["is_linked"].sum()),
+        right=int(rows["right"].sum()),
+        matchable=int(rows["matchable"].sum()),
+        matchable_right=int(rows.filter("matchable")["right"].sum()),
     )
 
 
