@@ -9,7 +9,7 @@ MONTHS ?= 48
 export PYTHONHASHSEED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format types contracts unit test-slow test-faults docs lock bench clean
+.PHONY: help cluster run demo test lint format types contracts unit test-slow test-faults docs lock bench clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "%-12s %s\n", $$1, $$2}'
@@ -25,6 +25,12 @@ help:  ## list the targets
 	@$(BIN)/python -c 'import lightgbm' 2>/dev/null || \
 	  { echo "LightGBM cannot load; it needs OpenMP: apt-get install libgomp1"; exit 1; }
 	@touch $@
+
+.venv/cluster: .venv/installed requirements-cluster.lock
+	$(BIN)/uv pip install --quiet --require-hashes -r requirements-cluster.lock
+	@touch $@
+
+cluster: .venv/cluster  ## install Dask and PySpark beside the rest
 
 run: .venv/installed  ## the whole path on a made-up province, then the service on 127.0.0.1:8000
 	$(BIN)/microloan run --businesses $(BUSINESSES) --months $(MONTHS) --seed $(SEED) --port $(PORT)
@@ -49,7 +55,7 @@ contracts: .venv/installed  ## the import directions
 unit: .venv/installed  ## pytest without the slow proofs
 	$(BIN)/pytest -q -n 2 --dist loadscope
 
-test-slow: .venv/installed  ## slow proofs but the faults: scale, Prefect's harness
+test-slow: .venv/cluster  ## slow proofs but the faults: scale, clusters, Prefect's harness
 	$(BIN)/pytest -q -m slow --ignore tests/faults
 
 test-faults: .venv/installed  ## kill -9, power cuts, failing disks (root, strace, util-linux)
@@ -63,6 +69,10 @@ lock: .venv/installed  ## pin every dependency with its hash, naming no index
 	  --python-version 3.11 --group dev pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
 	  --python-version 3.11 --group pyproject.toml:install -o requirements-uv.lock
+	$(BIN)/python -c 'import tomllib; [print(*extra, sep="\n") for extra in \
+	  tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"].values()]' | \
+	  $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
+	  --no-annotate --python-version 3.11 -c requirements.lock - -o requirements-cluster.lock
 
 bench: .venv/installed  ## the benchmarks, against peers in the same run
 	$(BIN)/python benchmarks/feature_build.py

@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from pipelines import console
 from pipelines.cli.root import DEFAULT, Common, app
+from pipelines.engines import Kind
 
 
 @app.command(help_epilogue="Example: microloan world --businesses 2000 --months 48 --seed 7")
@@ -80,11 +81,18 @@ def ingest(
     delivery: Annotated[Path | None, Parameter(help="Folder of CSV or Parquet feeds.")] = None,
     /,
     *,
+    buckets: int | None = None,
     common: Common = DEFAULT,
 ) -> None:
     """Check delivered feeds row by row; store the good, quarantine the bad.
 
     Without a folder, the made-up province's feeds are taken.
+
+    Parameters
+    ----------
+    buckets
+        Parts of a new store, one of which a worker holds in memory; default: by the size of the
+        first delivery, so that one holds about 750,000 records.
     """
     from pipelines.intake.ingest import ingest as take_in
     from pipelines.linking.weights import weights_in_force
@@ -95,6 +103,7 @@ def ingest(
             delivery or paths.feeds,
             paths.store,
             paths.quarantine,
+            buckets=buckets,
             weights=weights_in_force(paths.link_weights),
             progress=report,
         )
@@ -123,13 +132,32 @@ def link(
     common.tell(f"Links by {weights}", relink(paths.store, weights, learn=learn))
 
 
-@app.command(help_epilogue="Example: microloan features")
-def features(*, common: Common = DEFAULT) -> None:
-    """Compute the features of every application as known at its moment."""
+@app.command(help_epilogue="Example: microloan features --workers 2")
+def features(
+    *,
+    engine: Kind = "local",
+    cluster: str | None = None,
+    workers: int = 1,
+    common: Common = DEFAULT,
+) -> None:
+    """Compute the features of every application as known at its moment.
+
+    Parameters
+    ----------
+    engine
+        Who computes the buckets: processes of this machine, Dask, or Spark. The bytes are the same.
+    cluster
+        Dask scheduler, as tcp://scheduler:8786, or Spark master, as spark://host:7077; without it
+        dask and spark run on this machine.
+    workers
+        Processes of this machine, each with one bucket in memory.
+    """
     from features.catalog import CATALOG
+    from pipelines.engines import engine as engine_of
     from pipelines.tabulate import tabulate
 
     paths = common.paths
+    chosen = engine_of(engine, cluster, workers)
     with console.progress("features") as report:
-        summary = tabulate(paths.store, paths.features, CATALOG, progress=report)
+        summary = tabulate(paths.store, paths.features, CATALOG, engine=chosen, progress=report)
     common.tell(f"Features in {paths.features}", summary)

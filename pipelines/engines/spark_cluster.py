@@ -1,0 +1,95 @@
+"""Buckets in Spark, each a partition of one row that `mapInArrow` turns into a part."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from features.errors import MicroloanError
+from pipelines.engines import Engine, NoEngine, missing
+from pipelines.engines.work import OtherInputs, Work, build_part
+
+LOOK_EVERY_SECONDS = 0.5
+
+
+def on_spark(cluster: str | None, workers: int) -> Engine:
+    """The cluster of a master such as spark://host:7077 or yarn, or so many threads of this one.
+
+    Raises:
+        NoEngine: PySpark is not installed.
+    """
+    try:
+        import pyspark.sql  # noqa: F401
+    except ImportError:
+        raise missing("spark") from None
+
+    def run(work: Work, buckets: Sequence[int]) -> Iterator[object]:
+        with _session(cluster or f"local[{workers}]") as spark, ThreadPoolExecutor(1) as aside:
+            rows = spark.sparkContext.parallelize([(one,) for one in buckets], len(buckets))
+            frame = spark.createDataFrame(rows, "bucket int").mapInArrow(
+                _builder(work), "bucket int, mistake string"
+            )
+            finished = aside.submit(frame.collect)
+            while not finished.done():
+                yield _a_while_later(finished)
+            for row in finished.result():
+                if row.mistake:
+                    raise OtherInputs(row.mistake)
+
+    return run
+
+
+def _builder(work: Work) -> Any:
+    def build_parts(batches: Iterator[Any]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        for batch in batches:
+            told = [(bucket, _mistake(work, bucket)) for bucket in batch.column(0).to_pylist()]
+            columns = [pa.array(column) for column in zip(*told, strict=True)]
+            columns[0], columns[1] = columns[0].cast(pa.int32()), columns[1].cast(pa.string())
+            yield pa.RecordBatch.from_arrays(columns, ["bucket", "mistake"])
+
+    return build_parts
+
+
+def _mistake(work: Work, bucket: int) -> str | None:
+    """A user's mistake comes back as a sentence: Spark would bury it in a Java traceback."""
+    try:
+        build_part(work, bucket)
+    except MicroloanError as mistake:
+        return str(mistake)
+    return None
+
+
+def _a_while_later(finished: Any) -> None:
+    """Spark tells of finished buckets only when all are; who asks looks at the parts himself."""
+    try:
+        finished.exception(timeout=LOOK_EVERY_SECONDS)
+    except TimeoutError:
+        return
+
+
+@contextmanager
+def _session(master: str) -> Iterator[Any]:
+    """The session that is there, or one that ends with the work."""
+    from pyspark.errors import PySparkRuntimeError
+    from pyspark.sql import SparkSession
+
+    active = SparkSession.getActiveSession()
+    if active is not None:
+        yield active
+        return
+    builder = SparkSession.builder.master(master).appName("microloan features")
+    builder = builder.config("spark.ui.enabled", "false")
+    if master.startswith("local"):  # elsewhere the cluster's configuration names its Python
+        builder = builder.config("spark.pyspark.python", sys.executable)
+    try:
+        spark = builder.getOrCreate()
+    except PySparkRuntimeError as error:
+        raise NoEngine(f"Spark does not start: {error} Hint: it needs Java 17.") from None
+    spark.sparkContext.setLogLevel("ERROR")
+    try:
+        yield spark
+    finally:
+        spark.stop()
