@@ -1,5 +1,6 @@
 """Buckets in Spark, each a partition of one row that `mapInArrow` turns into a part."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +26,7 @@ def on_spark(cluster: str | None, workers: int) -> Engine:
         raise missing("spark") from None
 
     def run(work: Work, buckets: Sequence[int]) -> Iterator[object]:
-        with _session(cluster or f"local[{workers}]") as spark, ThreadPoolExecutor(1) as aside:
+        with session(cluster or f"local[{workers}]") as spark, ThreadPoolExecutor(1) as aside:
             rows = spark.sparkContext.parallelize([(one,) for one in buckets], len(buckets))
             frame = spark.createDataFrame(rows, "bucket int").mapInArrow(
                 _builder(work), "bucket int, mistake string"
@@ -71,8 +72,12 @@ def _a_while_later(finished: Any) -> None:
 
 
 @contextmanager
-def _session(master: str) -> Iterator[Any]:
-    """The session that is there, or one that ends with the work."""
+def session(master: str) -> Iterator[Any]:
+    """The session that is there, or one that ends with the work.
+
+    Raises:
+        NoEngine: Spark does not start.
+    """
     from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
 
@@ -81,14 +86,14 @@ def _session(master: str) -> Iterator[Any]:
         yield active
         return
     builder = SparkSession.builder.master(master).appName("microloan features")
-    builder = builder.config("spark.ui.enabled", "false")
-    if master.startswith("local"):  # elsewhere the cluster's configuration names its Python
-        builder = builder.config("spark.pyspark.python", sys.executable)
+    builder = builder.config("spark.ui.enabled", "false").config("spark.log.level", "ERROR")
+    builder = builder.config("spark.ui.showConsoleProgress", "false")
+    if master.startswith("local"):  # elsewhere the cluster names its Python
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     try:
         spark = builder.getOrCreate()
     except PySparkRuntimeError as error:
         raise NoEngine(f"Spark does not start: {error} Hint: it needs Java 17.") from None
-    spark.sparkContext.setLogLevel("ERROR")
     try:
         yield spark
     finally:

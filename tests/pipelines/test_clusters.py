@@ -38,11 +38,11 @@ def dask() -> Iterator[Engine]:
 @pytest.fixture(scope="module")
 def spark() -> Iterator[Engine]:
     """A session of two workers, which the engine finds there."""
-    sql = pytest.importorskip("pyspark.sql")
-    builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    session = builder.getOrCreate()
-    yield engine("spark")
-    session.stop()
+    pytest.importorskip("pyspark.sql")
+    from pipelines.engines.spark_cluster import session
+
+    with session("local[2]"):
+        yield engine("spark")
 
 
 @pytest.fixture(params=["dask", "spark"])
