@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from features.errors import MicroloanError
@@ -33,7 +33,8 @@ def on_spark(cluster: str | None, workers: int) -> Engine:
             )
             finished = aside.submit(frame.collect)
             while not finished.done():
-                yield _a_while_later(finished)
+                _wait(finished)
+                yield
             for row in finished.result():
                 if row.mistake:
                     raise OtherInputs(row.mistake)
@@ -63,12 +64,10 @@ def _mistake(work: Work, bucket: int) -> str | None:
     return None
 
 
-def _a_while_later(finished: Any) -> None:
-    """Spark tells of finished buckets only when all are; who asks looks at the parts himself."""
-    try:
+def _wait(finished: Any) -> None:
+    """For a while: Spark tells of parts when all are finished; who asks sees them in the folder."""
+    with suppress(TimeoutError):
         finished.exception(timeout=LOOK_EVERY_SECONDS)
-    except TimeoutError:
-        return
 
 
 @contextmanager
