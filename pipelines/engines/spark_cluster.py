@@ -34,7 +34,7 @@ def on_spark(cluster: str | None, workers: int) -> Engine:
             finished = aside.submit(frame.collect)
             while not finished.done():
                 _wait(finished)
-                yield
+                yield None
             for row in finished.result():
                 if row.mistake:
                     raise OtherInputs(row.mistake)
