@@ -63,6 +63,25 @@ class Cluster:
         self.process.send_signal(signal.SIGQUIT)  # "immediate": nothing is flushed, nothing tidied
         self.process.wait()
 
+    def fail_next_flush(self) -> None:
+        """From now on no session of the server can flush its log; the server will crash itself."""
+        assert self.process is not None
+        command = ["strace", "-f", "-p", str(self.process.pid), "-o", "/dev/null"]
+        sessions = subprocess.run(
+            ["pgrep", "-P", str(self.process.pid)], capture_output=True, text=True, check=True
+        )
+        attached = [word for pid in sessions.stdout.split() for word in ("-p", pid)]
+        inject = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO"]
+        tracer = subprocess.Popen([*command, *attached, *inject], stderr=subprocess.PIPE)
+        assert tracer.stderr is not None
+        assert b"attached" in tracer.stderr.readline()
+
+    def await_end(self) -> None:
+        """Wait until the crashed server has gone for good."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.kill()
+
     def stop(self) -> None:
         """Stop in order, ending every session."""
         assert self.process is not None

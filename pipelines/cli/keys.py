@@ -23,6 +23,7 @@ def create(
     branch: str = "",
     organisation: str = "bank",
     days: int = 90,
+    per_second: float = 0.0,
     common: Common = DEFAULT,
 ) -> None:
     """Make a key; its secret is shown this once, and only its keyed hash is kept.
@@ -39,6 +40,8 @@ def create(
         Bank it belongs to; decisions of others do not exist for it.
     days
         Days it lives, 365 at most.
+    per_second
+        Requests a second it may send in the long run; 0: as many as the service lets any key.
     """
     from serving.web.keys import create_key
 
@@ -51,6 +54,7 @@ def create(
         now=now,
         organisation=organisation,
         branch=branch,
+        per_second=per_second,
         lifetime=lifetime,
     )
     told = {"key": secret, "name": name, "expires_at": f"{now + lifetime:%Y-%m-%d %H:%M} UTC"}

@@ -1,19 +1,23 @@
 """Erasure of a decision's content once no law keeps it; that it was made stays proved."""
 
+import asyncio
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from serving.desk.caller import Caller
-from serving.desk.overrides import Sentence, follow_up
+from serving.desk.history import since
+from serving.desk.overrides import Sentence, follow_up, outcome_of
 from serving.desk.recorder import Answer, Asked, Place, Recorder
-from serving.journal.entries import Entry, Stored
+from serving.journal.entries import OF_DECISION, Entry, Stored
+from serving.journal.journal import Journal
 from serving.wire.problems import Problem
 
 ROUTE = "POST /v1/erasures"
+ENDED = ("not_taken_up", "repaid", "written_off", "guarantee_paid")  # a renewed loan goes on
 
 
 class ErasureRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -43,10 +47,12 @@ async def erase(
 ) -> Answer:
     """Destroy the key of a decision, and record that. Raises ``Problem`` while it must be kept.
 
-    The retention counts from the decision (bookkeeping against money laundering: five years from
-    the end of the business relation, so a bank sets it longer than its longest loan needs).
+    The retention counts from the end of the business relation (as the rules of customer
+    identification against money laundering count their five years): from the end of the loan, or
+    from the decision where nothing was lent. A loan whose end was not reported goes on.
     """
-    if now < _kept_until(datetime.fromisoformat(decision.at), retention_years):
+    ended = await asyncio.to_thread(_ended_on, recorder.journal, decision)
+    if ended is None or now < _kept_until(ended, retention_years):
         raise Problem("retention-period")
     place = Place(decision.decision_id, "erasure", 0)
     content = msgspec.json.encode(request, order="deterministic")
@@ -61,6 +67,18 @@ def _entry(
     made = Erasure(decision_id=decision.decision_id, text=request.text, by=caller.name, at=now)
     erasure_id = f"era_{hashlib.sha256(decision.decision_id.encode()).hexdigest()[:24]}"
     return follow_up(decision, "erasure", erasure_id, 0, made, asked, caller, now)
+
+
+def _ended_on(journal: Journal, decision: Stored) -> datetime | None:
+    """When the business relation of a decision ended; None while its loan may run."""
+    history = journal.select(OF_DECISION, decision.decision_id)
+    made_at = datetime.fromisoformat(decision.at)
+    told = since(history)
+    if decision.is_erased or outcome_of(decision.outcome, list(told.overrides)) != "approve":
+        return made_at
+    if not told.loan or (last := max(told.loan, key=lambda each: each.as_of)).state not in ENDED:
+        return None
+    return max(made_at, datetime.combine(last.as_of, time.max, UTC))
 
 
 def _kept_until(at: datetime, years: int) -> datetime:

@@ -192,5 +192,5 @@ def _again(stored: Stored, asked: Asked, caller: Caller) -> Answer:
         return Answer(stored, 201 if is_same_key else 200, is_replayed=True)
     if is_same_key:
         raise Problem("idempotency-key-reused")
-    link = f'</v1/decisions/{stored.decision_id}>; rel="related"' if is_visible else ""
-    raise Problem("application-already-decided", link=link)
+    known = stored.decision_id if is_visible else None
+    raise Problem("application-already-decided", decision_id=known)

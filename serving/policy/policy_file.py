@@ -1,6 +1,7 @@
 """Policy files: read, located and validated, so that every mistake is told with its line."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import msgspec
@@ -35,8 +36,11 @@ def parse(content: bytes, name: str = "policy.yaml") -> Policy:
     try:
         policy = msgspec.convert(located.value, Policy)
     except msgspec.ValidationError as error:
-        mistake, _, path = str(error).partition(" - at ")
-        raise BadPolicy(_at(name, located.line(path.strip("`") or "$"), mistake)) from None
+        mistake, _, told = str(error).partition(" - at ")
+        path = told.strip("`") or "$"
+        if unknown := re.search(r"unknown field `(.+)`", mistake):
+            path = f"{path}.{unknown[1]}"
+        raise BadPolicy(_at(name, located.line(path), mistake)) from None
     for path, mistake in mistakes(policy):
         raise BadPolicy(_at(name, located.line(path), mistake))
     return policy

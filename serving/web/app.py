@@ -1,6 +1,8 @@
 """The routes, and who may use each."""
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime
@@ -19,6 +21,8 @@ from serving.web.keys import SCOPES, Key
 from serving.web.keys import Scope as Right
 from serving.web.metrics import Metrics
 from serving.web.oidc import Authenticator
+from serving.web.provider import Provider
+from serving.web.rates import Rate, Rates
 from serving.wire.problems import Problem
 
 Rights = tuple[Right, ...] | None
@@ -28,6 +32,9 @@ REFRESH_SECONDS = 1.0
 CHECKPOINT_SECONDS = 60.0
 SECOND_PERSON_ABOVE = 300_000  # yuan asked for
 RETENTION_YEARS = 5
+PER_SECOND = 5000.0
+BURST_SECONDS = 2.0  # what a key did not ask may come at once, so far back
+FAILURES = Rate(per_second=0.1, burst=5)  # by address: the sixth in a row is throttled
 OPEN: Rights = None
 MAY_DECIDE: Rights = ("officer", "supervisor")
 MAY_APPROVE: Rights = ("supervisor",)
@@ -44,17 +51,25 @@ def create_app(
     request_id: Callable[[], str],
     second_person_above: int = SECOND_PERSON_ABOVE,
     retention_years: int = RETENTION_YEARS,
+    per_second: float = PER_SECOND,
+    failures: Rate = FAILURES,
+    provider: Provider | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
 ) -> ASGIApp:
     """The service as an ASGI application.
 
-    Above an amount (yuan) two people override; before so many years nothing is erased.
+    Above an amount (yuan) two people override; before so many years nothing is erased. A key asks
+    ``per_second`` times in the long run, and an address fails to name one as often as ``failures``
+    says.
     """
     metrics = Metrics(service.journal, lambda: service.is_ready)
     overrides = Overrides(service.recorder, second_person_above)
     handle = Handlers(service, overrides, metrics, clock, retention_years)
 
+    door = Door(keys, clock, Rates(monotonic), per_second, failures)
+
     def route(method: str, path: str, scopes: Rights, handler: Handler) -> Route:
-        return Route(path, Guarded(keys, clock, scopes, handler, metrics, path), methods=[method])
+        return Route(path, Guarded(door, scopes, handler, metrics, path), methods=[method])
 
     decision, override = "/v1/decisions/{decision_id}", "/v1/overrides/{override_id}"
     routes = [
@@ -77,9 +92,48 @@ def create_app(
         route("GET", "/docs", OPEN, handle.docs),
         route("GET", "/problems/{code}", OPEN, handle.problem),
     ]
-    lifespan = _refreshing(service)
+    lifespan = _refreshing(service, provider)
     router = Router(routes, redirect_slashes=False, default=_nowhere, lifespan=lifespan)
     return Envelope(router, request_id)
+
+
+class Door:
+    """Who may come in, and how often.
+
+    Only failures are held against an address: whoever has a key gets in from wherever others fail.
+    """
+
+    def __init__(
+        self,
+        keys: Authenticator,
+        clock: Callable[[], datetime],
+        rates: Rates,
+        per_second: float,
+        failures: Rate,
+    ) -> None:
+        self._keys = keys
+        self._clock = clock
+        self._rates = rates
+        self._per_second = per_second
+        self._failures = failures
+
+    def holder(self, request: Request, scopes: tuple[Right, ...]) -> Key:
+        """Whoever asks, with a right to one of ``scopes``. Raises ``Problem``."""
+        given = request.headers.getlist("authorization")
+        key = self._keys.authenticate(given[0], self._clock()) if len(given) == 1 else None
+        if key is None:
+            address = request.client.host if request.client else ""
+            self._count(f"failed {address}", self._failures)
+            raise Problem("unauthenticated")
+        per_second = min(key.per_second or self._per_second, self._per_second)
+        self._count(key.id, Rate(per_second, max(1.0, BURST_SECONDS * per_second)))
+        if not set(key.scopes) & set(scopes):
+            raise Problem("scope-not-allowed")
+        return key
+
+    def _count(self, caller: str, rate: Rate) -> None:
+        if wait := self._rates.take(caller, rate):
+            raise Problem("rate-limited", after=math.ceil(wait))
 
 
 class Guarded:
@@ -89,17 +143,10 @@ class Guarded:
     """
 
     def __init__(
-        self,
-        keys: Authenticator,
-        clock: Callable[[], datetime],
-        scopes: Rights,
-        handler: Handler,
-        metrics: Metrics,
-        path: str,
+        self, door: Door, scopes: Rights, handler: Handler, metrics: Metrics, path: str
     ) -> None:
         self.scopes = scopes
-        self._keys = keys
-        self._clock = clock
+        self._door = door
         self._handler = handler
         self._seconds = metrics.seconds.labels(path)
         self._problems = metrics.problems
@@ -109,24 +156,17 @@ class Guarded:
         try:
             with self._seconds.time():
                 request = Request(scope, receive)
-                key = None if self.scopes is OPEN else self._authorised(request)
+                key = self._door.holder(request, self.scopes) if self.scopes else None
                 response = await self._handler(request, key)
         except Problem as problem:
             self._problems.labels(problem.code).inc()
             raise
         await response(scope, receive, send)
 
-    def _authorised(self, request: Request) -> Key:
-        given = request.headers.getlist("authorization")
-        key = self._keys.authenticate(given[0], self._clock()) if len(given) == 1 else None
-        if key is None:
-            raise Problem("unauthenticated")
-        if not set(key.scopes) & set(self.scopes or ()):
-            raise Problem("scope-not-allowed")
-        return key
 
-
-def _refreshing(service: DecisionService) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+def _refreshing(
+    service: DecisionService, provider: Provider | None
+) -> Callable[[Any], AbstractAsyncContextManager[None]]:
     """A lifespan that turns to new bundles and records, and saves checkpoints of the journal."""
 
     async def every(seconds: float, work: Callable[[], None]) -> None:
@@ -140,6 +180,8 @@ def _refreshing(service: DecisionService) -> Callable[[Any], AbstractAsyncContex
             asyncio.create_task(every(REFRESH_SECONDS, service.refresh)),
             asyncio.create_task(every(CHECKPOINT_SECONDS, service.save_checkpoint)),
         ]
+        if provider:
+            tasks.append(asyncio.create_task(every(REFRESH_SECONDS, provider.refresh)))
         try:
             yield
         finally:

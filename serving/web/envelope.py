@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.journal.refusals import JournalUnavailable
 from serving.wire.problems import Problem
 
 _log = logging.getLogger("microloan.serving")
@@ -76,6 +77,10 @@ def _problem(error: Exception) -> tuple[Problem, dict[str, str]]:
     if isinstance(error, HTTPException) and error.status_code in _OF_STATUS:
         problem = Problem(_OF_STATUS[error.status_code])
         return problem, {**problem.headers(), **(error.headers or {})}
+    if isinstance(error, JournalUnavailable):  # of a read; what records says so itself
+        _log.error("journal unavailable: %s", error)
+        problem = Problem("log-unavailable")
+        return problem, problem.headers()
     _log.exception("a request failed", exc_info=error)
     problem = Problem("internal")
     return problem, problem.headers()

@@ -27,8 +27,8 @@ from serving.web.envelope import read_body
 from serving.web.keys import Key
 from serving.web.metrics import MEDIA_TYPE, Metrics
 from serving.web.openapi import openapi
-from serving.wire.bodies import invalid, read_json, read_query
-from serving.wire.problems import KINDS, FieldError, Problem
+from serving.wire.bodies import read_json, read_query
+from serving.wire.problems import KINDS, Problem
 from serving.wire.schemas import (
     AnsweredPolicy,
     ModelResponse,
@@ -100,10 +100,10 @@ class Handlers:
     async def outcome(self, request: Request, key: Key) -> Response:
         """Record what became of a loan."""
         idempotency_key = _idempotency_key(request)
-        asked = read_json(await _body(request), OutcomeRequest)
         now = self._clock()
-        if asked.as_of > now.astimezone(ZONE).date():
-            raise invalid(FieldError("/as_of", "in-the-future"))
+        today = now.astimezone(ZONE).date()
+        rules = {"as_of": lambda given: "in-the-future" if given > today else ""}
+        asked = read_json(await _body(request), OutcomeRequest, rules)
         decision = self._service.read(asked.decision_id, _caller(key))
         answer = await report(
             self._service.recorder, decision, asked, idempotency_key, _caller(key), now

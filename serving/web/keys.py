@@ -36,7 +36,8 @@ class BadKeys(MicroloanError):
 class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What is kept of a key; the secret is not. ``name`` is its holder, whichever key is used.
 
-    ``branch`` bounds what it makes and sees; without one it is the whole organisation.
+    ``branch`` bounds what it makes and sees; without one it is the whole organisation. It asks
+    ``per_second`` times in the long run, or as often as the service lets any key if that is 0.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Key(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     created_at: datetime
     expires_at: datetime
     branch: str = ""
+    per_second: float = 0.0
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -97,6 +99,7 @@ def create_key(
     now: datetime,
     organisation: str = "bank",
     branch: str = "",
+    per_second: float = 0.0,
     lifetime: timedelta = LONGEST,
     random: Callable[[int], bytes] = secrets.token_bytes,
 ) -> str:
@@ -104,8 +107,10 @@ def create_key(
 
     Raises:
         UnknownName: a scope that does not exist.
-        BadKeys: a lifetime beyond a year, or a third live key of one name.
+        BadKeys: a lifetime beyond a year, a negative rate, or a third live key of one name.
     """
+    if per_second < 0:
+        raise BadKeys(f"A key cannot ask {per_second} times a second. Hint: 0 sets no own limit.")
     wanted = tuple(_scope(scope) for scope in scopes)
     if not timedelta(0) < lifetime <= LONGEST:
         raise BadKeys(f"A key lives {LONGEST.days} days at most, not {lifetime.days}.")
@@ -121,7 +126,8 @@ def create_key(
         identifier = base64.b32encode(random(5)).decode().lower()
         secret = base64.urlsafe_b64encode(random(32)).decode().rstrip("=")
         proof = prove(bytes.fromhex(file.pepper), secret)
-        key = Key(identifier, name, organisation, wanted, proof, now, now + lifetime, branch)
+        until = now + lifetime
+        key = Key(identifier, name, organisation, wanted, proof, now, until, branch, per_second)
         _write(path, msgspec.structs.replace(file, keys=(*file.keys, key)))
     return f"mlk_{identifier}_{secret}"
 

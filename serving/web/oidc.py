@@ -1,12 +1,12 @@
 """Bearer tokens of the bank's identity provider (OpenID Connect), as the alternative to API keys.
 
 A token is a JWT, signed with a key of the provider's published set (JWKS). The set is read from a
-file, and again when the file changes: a timer fetches it, so that no request ever waits for the
-provider, and nothing in a token can name another place to fetch from. Only asymmetric algorithms
-are taken.
+file, and again when the file changes: ``serving.web.provider`` or the bank's own timer fetches it,
+so that no request ever waits for the provider, and nothing in a token can name another place to
+fetch from. Only asymmetric algorithms are taken.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -45,8 +45,15 @@ class BadProvider(MicroloanError):
 class Tokens:
     """Checks tokens that one issuer made for one audience."""
 
-    def __init__(self, jwks: Path, issuer: str, audience: str) -> None:
+    def __init__(
+        self,
+        jwks: Path,
+        issuer: str,
+        audience: str,
+        on_unknown_key: Callable[[], None] = lambda: None,
+    ) -> None:
         self._path = jwks
+        self._on_unknown_key = on_unknown_key
         self._issuer = issuer
         self._audience = audience
         self._stamp = (0, 0)
@@ -67,7 +74,10 @@ class Tokens:
     def _claims(self, token: str) -> dict[str, Any]:
         """The claims of a token that this issuer signed; its times are checked elsewhere."""
         header = jwt.get_unverified_header(token)
-        key = self._keys[header["kid"]]
+        key = self._keys.get(header["kid"])
+        if key is None:
+            self._on_unknown_key()
+            raise LookupError("kid")
         if header.get("alg") not in ALGORITHMS:
             raise ValueError("algorithm")
         return jwt.decode(
@@ -84,10 +94,11 @@ class Tokens:
             found = self._path.stat()
             stamp = found.st_mtime_ns, found.st_ino
             if stamp != self._stamp:
-                self._keys, self._stamp = _read(self._path), stamp
+                self._keys, self._stamp = public_keys(self._path.read_bytes(), self._path), stamp
         except FileNotFoundError:
             raise BadProvider(
-                f"There is no key set {self._path}. Hint: fetch the provider's jwks_uri into it."
+                f"There is no key set {self._path}. Hint: fetch the provider's jwks_uri into it, "
+                "or see whether it answers."
             ) from None
 
 
@@ -125,13 +136,13 @@ def _holder(claims: dict[str, Any], now: datetime) -> Key | None:
     )
 
 
-def _read(path: Path) -> dict[str, jwt.PyJWK]:
-    """The provider's keys by their name. Raises ``BadProvider``."""
+def public_keys(content: bytes, source: object) -> dict[str, jwt.PyJWK]:
+    """The public keys of a set by their name. Raises ``BadProvider``, naming the source."""
     try:
-        keys = jwt.PyJWKSet.from_json(path.read_text(encoding="utf-8")).keys
+        keys = jwt.PyJWKSet.from_json(content.decode()).keys
     except (jwt.PyJWTError, ValueError, AttributeError) as error:
-        raise BadProvider(f"{path} is no set of keys ({error}). Hint: fetch it again.") from None
+        raise BadProvider(f"{source} is no set of keys ({error}). Hint: fetch it again.") from None
     named = {str(key.key_id): key for key in keys if key.key_id and key.key_type != "oct"}
     if not named:
-        raise BadProvider(f"{path} holds no public key with a kid. Hint: fetch it again.")
+        raise BadProvider(f"{source} holds no public key with a kid. Hint: fetch it again.")
     return named

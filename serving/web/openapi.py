@@ -73,10 +73,10 @@ TYPES = (
     Receipt,
     Since,
 )
-_RECORDED = (400, 401, 403, 408, 409, 410, 413, 415, 422, 431, 500, 503)
-_QUOTED = (400, 401, 403, 408, 413, 415, 422, 431, 500, 503)
-_READ = (401, 403, 404, 410, 431, 500)
-_TOLD = (401, 403, 431, 500)
+_RECORDED = (400, 401, 403, 408, 409, 410, 413, 415, 422, 429, 431, 500, 503)
+_QUOTED = (400, 401, 403, 408, 413, 415, 422, 429, 431, 500, 503)
+_READ = (401, 403, 404, 410, 429, 431, 500, 503)
+_TOLD = (401, 403, 429, 431, 500, 503)
 
 
 def openapi() -> dict[str, Any]:
@@ -234,7 +234,7 @@ def _business() -> dict[str, Any]:
     return _get(
         "read_business",
         "What is known of a business, by department, with dates",
-        {"200": found, **_problems((401, 403, 404, 431, 500, 503))},
+        {"200": found, **_problems((401, 403, 404, 429, 431, 500, 503))},
         _in_path("business_id"),
     )
 

@@ -23,6 +23,7 @@ from serving.records import Records
 from serving.web.app import create_app
 from serving.web.keys import Keys
 from serving.web.oidc import AnyOf, Tokens
+from serving.web.provider import Provider
 from serving.web.settings import Settings
 
 _log = logging.getLogger("microloan.serving")
@@ -70,7 +71,7 @@ def _ignore(_number: int, _frame: FrameType | None) -> None:
 @contextmanager
 def opened(settings: Settings) -> Iterator[ASGIApp]:
     """The application with all it needs open, closed again afterwards."""
-    known = _authenticators(settings)
+    known, provider = _authenticators(settings)
     gate_keys = read_gate_keys(settings.gate_keys)
     champion = Champion(settings.bundles, gate_keys, start="fork")  # before any thread starts
     records = Records.open(settings.store)
@@ -86,18 +87,25 @@ def opened(settings: Settings) -> Iterator[ASGIApp]:
             request_id=_request_id,
             second_person_above=settings.second_person_above,
             retention_years=settings.retention_years,
+            per_second=settings.requests_per_second,
+            provider=provider,
         )
     finally:
         service.close()
 
 
-def _authenticators(settings: Settings) -> AnyOf:
+def _authenticators(settings: Settings) -> tuple[AnyOf, Provider | None]:
     """API keys, and tokens of the identity provider if one is named."""
     keys = Keys(settings.keys)
-    if settings.oidc_jwks is None:
-        return AnyOf((keys,))
-    tokens = Tokens(settings.oidc_jwks, settings.oidc_issuer, settings.oidc_audience)
-    return AnyOf((keys, tokens))
+    jwks = settings.oidc_jwks or settings.keys.with_name("jwks.json")
+    if settings.oidc_jwks_url:
+        provider = Provider(settings.oidc_jwks_url, jwks)
+        provider.refresh()
+        known = settings.oidc_issuer, settings.oidc_audience
+        return AnyOf((keys, Tokens(jwks, *known, provider.look_again))), provider
+    if settings.oidc_jwks:
+        return AnyOf((keys, Tokens(jwks, settings.oidc_issuer, settings.oidc_audience))), None
+    return AnyOf((keys,)), None
 
 
 def _stop(reason: str) -> None:

@@ -26,17 +26,19 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     journal: str = "var/journal/journal.db"  # a file, or the postgresql:// URL of a server
     journal_files: Path = Path("var/journal")  # where a server's secret and checkpoint are kept
     keys: Path = Path("var/keys.json")
-    oidc_jwks: Path | None = None  # the identity provider's keys; without it only API keys count
+    oidc_jwks: Path | None = None  # the identity provider's keys; without them only API keys count
+    oidc_jwks_url: str = ""  # where they are fetched from, into that file or beside the API keys
     oidc_issuer: str = ""
     oidc_audience: str = "microloan"
     workers: int = 2
     waiting: int = 64
+    requests_per_second: float = 5000.0  # of one key in the long run; a key may have less
     second_person_above: int = 300_000  # yuan asked for, above which two people override
     retention_years: int = 5  # before which no decision is erased
     behind_tls_proxy: bool = False
 
     def __post_init__(self) -> None:
-        if self.oidc_jwks is not None and not self.oidc_issuer:
+        if (self.oidc_jwks or self.oidc_jwks_url) and not self.oidc_issuer:
             raise BadSettings(
                 f"oidc_jwks names keys of no issuer. Hint: set {PREFIX}OIDC_ISSUER to the `iss` of "
                 "its tokens."

@@ -10,6 +10,8 @@ import msgspec
 from serving.wire.problems import FieldError, Problem
 
 T = TypeVar("T", bound=msgspec.Struct)
+Rules = Mapping[str, Callable[[Any], str]]  # by field: the code of the rule it breaks, or ""
+NO_RULES: Rules = {}
 
 _RULES = (
     ("unknown field", "unknown-field"),
@@ -27,17 +29,23 @@ _RULES = (
 )
 
 
-def read_json(body: bytes, kind: type[T]) -> T:
-    """A JSON body as ``kind``. Raises ``Problem`` with all fields that break a rule."""
+def read_json(body: bytes, kind: type[T], rules: Rules = NO_RULES) -> T:
+    """A JSON body as ``kind``. Raises ``Problem`` with all fields that break a rule.
+
+    ``rules`` say of a field what its type cannot.
+    """
     try:
         value = msgspec.json.decode(body, type=kind)
         json.loads(body, object_pairs_hook=_distinct)
     except msgspec.ValidationError as error:
-        raise invalid(*_broken(_members(body), kind, str(error), _decode)) from None
+        raise invalid(*_broken(_members(body), kind, str(error), _decode, rules)) from None
     except _RepeatedError:
         raise invalid(FieldError("", "duplicate-field")) from None
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
         raise Problem("malformed-json") from None
+    named = {name: rule(getattr(value, name)) for name, rule in rules.items()}
+    if broken := [FieldError(f"/{name}", code) for name, code in named.items() if code]:
+        raise invalid(*broken)
     return value
 
 
@@ -88,6 +96,7 @@ def _broken(
     kind: type[msgspec.Struct],
     first: str,
     read: Callable[[Any, Any], object],
+    rules: Rules = NO_RULES,
 ) -> list[FieldError]:
     """All rules that ``given`` breaks; ``first`` is where msgspec itself stopped."""
     if not given:
@@ -96,7 +105,7 @@ def _broken(
     found = [
         FieldError(f"/{name}", code)
         for name, field in fields.items()
-        if (code := _code(given, name, field, read))
+        if (code := _code(given, name, field, read, rules.get(name, _no_rule)))
     ]
     if given.keys() - fields.keys():
         found.append(FieldError("", "unknown-field"))
@@ -108,16 +117,20 @@ def _code(
     name: str,
     field: msgspec.structs.FieldInfo,
     read: Callable[[Any, Any], object],
+    rule: Callable[[Any], str],
 ) -> str:
     """The rule that one field breaks, "" if none."""
     if name not in given:
         return "required" if field.required else ""
     try:
-        read(given[name], field.type)
+        return rule(read(given[name], field.type))
     except msgspec.ValidationError as error:
         return _rule(str(error))
     except (msgspec.DecodeError, RecursionError):
         return "type"
+
+
+def _no_rule(_value: object) -> str:
     return ""
 
 

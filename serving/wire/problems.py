@@ -64,7 +64,7 @@ KINDS = {
     "application-already-decided": Kind(
         409,
         "The application was decided with other content",
-        "The application was decided with other content; Link leads to it.",
+        "The application was decided with other content; decision_id and Link name the decision.",
     ),
     "override-awaits-approval": Kind(
         409,
@@ -79,7 +79,8 @@ KINDS = {
     "retention-period": Kind(
         409,
         "The decision must still be kept",
-        "A law or the bank's rule keeps it for some years from the day of the decision.",
+        "It is kept for some years from the end of the loan, which has to be reported first; where "
+        "nothing was lent, from the decision.",
     ),
     "erased": Kind(
         410,
@@ -103,6 +104,13 @@ KINDS = {
         422,
         "The key was used for another request",
         "The key stands for another request. Use a new one.",
+    ),
+    "rate-limited": Kind(
+        429,
+        "Too many requests of one caller",
+        "The key asked oftener than it may, or too many requests of one address had no valid key. "
+        "Nothing was decided. Retry after Retry-After seconds.",
+        after=1,
     ),
     "headers-too-large": Kind(
         431, "The headers are larger than 16 KiB", "More than 16 KiB of headers."
@@ -170,25 +178,32 @@ class ProblemDocument(msgspec.Struct, frozen=True, kw_only=True):
     decided: Decided
     retry: Retry
     errors: tuple[FieldError, ...]
+    decision_id: str | None
 
 
 class Problem(Exception):
     """Raised anywhere in a request; answered as a problem document."""
 
     def __init__(
-        self, code: str, detail: str = "", errors: tuple[FieldError, ...] = (), link: str = ""
+        self,
+        code: str,
+        detail: str = "",
+        errors: tuple[FieldError, ...] = (),
+        decision_id: str | None = None,
+        after: int | None = None,
     ) -> None:
         super().__init__(code)
         self.code = code
         self.kind = KINDS[code]
         self.detail = detail or self.kind.title + "."
         self.errors = errors
-        self.link = link
+        self.decision_id = decision_id
+        self.after = self.kind.after if after is None else after
 
     def document(self, instance: str, request_id: str) -> bytes:
         """The body, as application/problem+json."""
         kind = self.kind
-        is_safe = kind.after is not None
+        is_safe = self.after is not None
         return msgspec.json.encode(
             ProblemDocument(
                 type=TYPE + self.code,
@@ -199,18 +214,19 @@ class Problem(Exception):
                 code=self.code,
                 request_id=request_id,
                 decided=kind.decided,
-                retry=Retry(safe=is_safe, same_key=is_safe, after_s=kind.after),
+                retry=Retry(safe=is_safe, same_key=is_safe, after_s=self.after),
                 errors=self.errors,
+                decision_id=self.decision_id,
             )
         )
 
     def headers(self) -> dict[str, str]:
         """Headers that belong to the problem."""
         found = {"content-type": "application/problem+json"}
-        if self.kind.after is not None:
-            found["retry-after"] = str(self.kind.after)
+        if self.after is not None:
+            found["retry-after"] = str(self.after)
         if self.kind.status == 401:
             found["www-authenticate"] = "Bearer"
-        if self.link:
-            found["link"] = self.link
+        if self.decision_id:
+            found["link"] = f'</v1/decisions/{self.decision_id}>; rel="related"'
         return found

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -16,16 +16,13 @@ from serving.decision.verdict import Fired
 from serving.decision.way_to_yes import Way
 from serving.policy.offers import Offer
 from serving.policy.policy import Outcome
-from serving.wire.bodies import invalid, read_json
-from serving.wire.problems import FieldError
+from serving.wire.bodies import Rules, read_json
 
 API_VERSION = "2026-11-23"
 DIGITS = 4  # of probabilities and contributions in answers
 NINETY = 1.645  # standard errors either way hold nine in ten
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 SKEW = timedelta(minutes=5)  # of the caller's clock
-
-T = TypeVar("T", bound="Terms")
 
 
 class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -194,12 +191,12 @@ class ModelResponse(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_request(body: bytes, now: datetime) -> DecisionRequest:
     """The request in ``body``. Raises ``Problem`` naming fields and rules, never values."""
-    return _checked(read_json(body, DecisionRequest), now)
+    return read_json(body, DecisionRequest, _rules(now))
 
 
 def read_quote(body: bytes, now: datetime) -> QuoteRequest:
     """The question in ``body``. Raises ``Problem`` naming fields and rules, never values."""
-    return _checked(read_json(body, QuoteRequest), now)
+    return read_json(body, QuoteRequest, _rules(now))
 
 
 def answer(decision: Decision, trials: tuple[str, ...] = ()) -> bytes:
@@ -220,13 +217,16 @@ def answer_quote(decision: Decision, actions: tuple[str, ...]) -> bytes:
     return msgspec.json.encode(QuoteResponse(actions=actions, **_assessed(decision)))
 
 
-def _checked(terms: T, now: datetime) -> T:
-    """``terms``, after what the types cannot say."""
-    if not is_credit_code(terms.business_id):
-        raise invalid(FieldError("/business_id", "check-digit"))
-    if terms.applied_at is not None and not EARLIEST <= terms.applied_at <= now + SKEW:
-        raise invalid(FieldError("/applied_at", "in-the-future-or-before-2000"))
-    return terms
+def _rules(now: datetime) -> Rules:
+    """What the types of ``Terms`` cannot say."""
+
+    def in_time(applied_at: datetime | None) -> bool:
+        return applied_at is None or EARLIEST <= applied_at <= now + SKEW
+
+    return {
+        "business_id": lambda given: "" if is_credit_code(given) else "check-digit",
+        "applied_at": lambda given: "" if in_time(given) else "in-the-future-or-before-2000",
+    }
 
 
 def _assessed(decision: Decision) -> dict[str, Any]:

@@ -154,11 +154,11 @@ def ask(service: Service, connection: http.client.HTTPConnection, number: int) -
 class Load:
     """Callers that ask, each one application after another, until the service is gone."""
 
-    def __init__(self, service: Service, told: Told, first: int) -> None:
+    def __init__(self, service: Service, told: Told, first: int, callers: int = CALLERS) -> None:
         self._service, self._told = service, told
         self._numbers = itertools.count(first)
         self._stopped = threading.Event()
-        self._callers = [threading.Thread(target=self._call) for _ in range(CALLERS)]
+        self._callers = [threading.Thread(target=self._call) for _ in range(callers)]
         for caller in self._callers:
             caller.start()
 

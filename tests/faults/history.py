@@ -4,7 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.journal.database import BadJournal
+from serving.journal.database import At, BadJournal
 from serving.journal.entries import Stored
 from serving.journal.reading import entries, verify
 from tests.faults.writer import entry
@@ -31,7 +31,7 @@ def told(history: Path) -> dict[str, set[int]]:
     return said
 
 
-def compare(history: Path, journal: Path) -> Finding:
+def compare(history: Path, journal: At) -> Finding:
     """Look for every acknowledged entry, byte for byte; a journal that breaks has lost all."""
     found = _readable(journal)
     held = {int(stored.decision_id.removeprefix("dec_")): stored for stored in found}
@@ -47,7 +47,7 @@ def compare(history: Path, journal: Path) -> Finding:
     )
 
 
-def _readable(journal: Path) -> list[Stored]:
+def _readable(journal: At) -> list[Stored]:
     try:
         verify(journal)
     except BadJournal:

@@ -15,11 +15,12 @@ import pytest
 
 from serving.journal.reading import entries, verify
 from tests.faults.conftest import Kitchen, Load, Service, Told, ask
+from tests.faults.sizes import full
 
 _log = logging.getLogger(__name__)
 
 pytestmark = pytest.mark.slow
-MOMENTS = int(os.environ.get("MICROLOAN_FAULT_MOMENTS", "50"))
+PARTS, MOMENTS = 4, full(15)  # a service takes seconds to start, so a part is minutes
 CALLS = ("fdatasync", "pwrite64")  # each answered decision makes some of both
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 
@@ -59,8 +60,11 @@ def kill_at(service: Service, chosen: random.Random, told: Told, first: int) -> 
     load.stop()
 
 
-def test_killed_at_many_moments_no_answered_decision_is_lost_or_doubled(kitchen: Kitchen) -> None:
-    chosen, told = random.Random(0), Told()
+@pytest.mark.parametrize("part", range(PARTS))
+def test_killed_at_many_moments_no_answered_decision_is_lost_or_doubled(
+    kitchen: Kitchen, part: int
+) -> None:
+    chosen, told = random.Random(part), Told()
     for moment in range(MOMENTS):
         service = kitchen.start()
         kill_at(service, chosen, told, first=moment * 100_000)

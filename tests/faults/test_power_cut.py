@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.faults.history import Finding, compare
+from tests.faults.sizes import full
 
 _log = logging.getLogger(__name__)
 
-CUTS = 12
+CUTS = full(32)
 SIZE = 192 * 1024 * 1024
 
 
@@ -66,7 +67,7 @@ def cut_power(folder: Path, mode: str, after: int) -> Finding:
 
 def _write(journal: Path, history: Path, mode: str, after: int) -> "subprocess.Popen[bytes]":
     """A writer that has acknowledged ``after`` entries."""
-    command = [sys.executable, "-m", "tests.faults.writer", str(journal), str(history), mode]
+    command = [sys.executable, "-m", "tests.faults.writer", str(journal), str(history), mode, "0"]
     writer = subprocess.Popen(command)
     until = time.monotonic() + 120
     while not history.exists() or history.read_bytes().count(b"ok ") < after:

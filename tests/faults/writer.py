@@ -1,9 +1,10 @@
 """A process that writes to the real journal from several threads and notes what it was told.
 
-``python -m tests.faults.writer JOURNAL HISTORY MODE`` appends lines ``invoke n``, ``ok n``,
-``unknown n`` or ``refused n`` to HISTORY, which lies on another disk than JOURNAL. MODE is ``full``
-(as shipped) or a control that must lose: ``normal`` (synchronous=NORMAL) or ``early`` (told "ok"
-before the commit).
+``python -m tests.faults.writer JOURNAL HISTORY MODE FIRST [FILES]`` appends lines ``invoke n``,
+``ok n``, ``unknown n`` or ``refused n`` to HISTORY, which lies on another disk than JOURNAL, with n
+from FIRST on. JOURNAL is a file or, with FILES beside it, the URL of a server. MODE is ``full`` (as
+shipped) or a control that must lose: ``normal`` (commits that do not wait for the disk) or
+``early`` (told "ok" before the commit).
 """
 
 import itertools
@@ -13,7 +14,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from serving.journal import sqlite
+from serving.journal import postgresql, sqlite
+from serving.journal.database import At, Server
 from serving.journal.entries import Entry
 from serving.journal.journal import Journal
 from serving.journal.refusals import NotRecorded, OutcomeUnknown
@@ -37,13 +39,18 @@ def entry(number: int) -> Entry:
     )
 
 
-def main(path: Path, history: Path, mode: str) -> None:
+def main(at: At, history: Path, mode: str, first: int) -> None:
     """Write until killed."""
     if mode == "normal":
         sqlite.PRAGMAS = {"journal_mode": "wal", "synchronous": 1}
+        postgresql.DURABLE = {}
+        if isinstance(at, Server):
+            at = at._replace(
+                url=at.url.replace("synchronous_commit%3Don", "synchronous_commit%3Doff")
+            )
     descriptor = os.open(history, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    journal = Journal(path, on_failure=lambda _: threading.Timer(0.3, os._exit, [74]).start())
-    numbers = itertools.count(int(os.environ.get("FIRST", "0")))
+    journal = Journal(at, on_failure=lambda _: threading.Timer(0.3, os._exit, [74]).start())
+    numbers = itertools.count(first)
 
     def note(word: str, number: int) -> None:
         os.write(descriptor, f"{word} {number}\n".encode())
@@ -75,4 +82,7 @@ def _append(journal: Journal, number: int, note_early: Callable[[str, int], None
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    journal, history, mode, first, *files = sys.argv[1:]
+    main(
+        Server(journal, Path(files[0])) if files else Path(journal), Path(history), mode, int(first)
+    )

@@ -27,6 +27,7 @@ from serving.journal.journal import Journal
 from serving.records import Records
 from serving.web.app import create_app
 from serving.web.keys import Keys, create_key
+from serving.web.rates import Rate
 from tests.pipelines.feeds import credit_code, deliver, feeds
 
 NOW = datetime(2024, 7, 22, 2, 0, tzinfo=UTC)  # a week after the last records of the feeds
@@ -190,7 +191,11 @@ class Desk:
         self.now = NOW
         self.key = create_key(keys_path, "officer", ["officer"], now=NOW)
         self.app = create_app(
-            service, Keys(keys_path), clock=lambda: self.now, request_id=lambda: "request-1"
+            service,
+            Keys(keys_path),
+            clock=lambda: self.now,
+            request_id=lambda: "request-1",
+            failures=Rate(1e6, 1e6),  # tests fail to name a key oftener than anybody
         )
 
     def client(self, key: str | None = None) -> httpx.AsyncClient:

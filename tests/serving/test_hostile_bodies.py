@@ -105,6 +105,7 @@ async def test_a_problem_names_the_field_and_the_rule(
 
 async def test_all_broken_fields_are_named_at_once(desk: Desk) -> None:
     body = request_of(0, amount=0, term_months="12", purpose="land", extra=1)
+    body["applied_at"] = "2999-01-01T00:00:00Z"
     del body["business_id"]
     async with desk.client() as client:
         answer = await post(client, body)
@@ -113,6 +114,7 @@ async def test_all_broken_fields_are_named_at_once(desk: Desk) -> None:
         ("/amount", "too-small"),
         ("/term_months", "type"),
         ("/purpose", "not-allowed"),
+        ("/applied_at", "in-the-future-or-before-2000"),
         ("", "unknown-field"),
     }
 

@@ -93,6 +93,7 @@ async def test_another_key_for_a_decided_application_replays_or_conflicts(desk: 
     assert same.headers["idempotency-replayed"] == "true"
     assert changed.json()["code"] == "application-already-decided"
     assert first.headers["location"] in changed.headers["link"]
+    assert changed.json()["decision_id"] == first.json()["decision_id"]
 
 
 async def test_twenty_keys_for_one_application_make_one_decision(desk: Desk) -> None:

@@ -2,8 +2,10 @@
 
 import base64
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key a
 from serving.web.app import create_app
 from serving.web.keys import Keys
 from serving.web.oidc import AnyOf, BadProvider, Tokens
+from serving.web.provider import Provider
 from tests.serving.conftest import NOW, Desk, post, request_of
 
 ISSUER, AUDIENCE = "https://identity.bank.invalid", "microloan"
@@ -196,3 +199,99 @@ async def test_a_token_and_a_key_open_the_same_door(desk: Desk, tokens: Tokens) 
         read = await client.get(made.headers["location"])
     assert (made.status_code, read.status_code, metrics.status_code) == (201, 200, 403)
     assert [each["branch"] for each in found] == ["huzhou"]
+
+
+class Published:
+    """A provider on this machine whose answer can be changed."""
+
+    def __init__(self) -> None:
+        self.status, self.body, self.asked = 200, b"", 0
+        published = self
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                published.asked += 1
+                self.send_response(published.status)
+                self.send_header("location", "/elsewhere")
+                self.end_headers()
+                self.wfile.write(published.body)
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/jwks"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def publish(self, *names: str) -> None:
+        self.status, self.body = 200, json.dumps({"keys": [jwk(n) for n in names]}).encode()
+
+
+@pytest.fixture
+def published() -> Iterator[Published]:
+    made = Published()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+class Minutes:
+    """A clock that goes on by hand."""
+
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def test_a_published_set_is_fetched_kept_and_outlives_an_outage(
+    published: Published, tmp_path: Path
+) -> None:
+    clock, path = Minutes(), tmp_path / "jwks.json"
+    published.publish("rsa")
+    provider = Provider(published.url, path, clock)
+    provider.refresh()
+    known = Tokens(path, ISSUER, AUDIENCE, provider.look_again)
+    assert known.authenticate(f"Bearer {token('rsa')}", NOW) is not None
+    wrong = [(500, b""), (302, b""), (200, b"<html>"), (200, b"{}"), (200, b" " * 300_000)]
+    for status, body in wrong:
+        published.status, published.body = status, body
+        clock.seconds += 301
+        before = published.asked
+        provider.refresh()
+        assert published.asked == before + 1, "a redirection is not followed"
+        assert known.authenticate(f"Bearer {token('rsa')}", NOW) is not None
+    published.server.shutdown()
+    published.server.server_close()
+    clock.seconds += 301
+    provider.refresh()
+    restarted = Tokens(path, ISSUER, AUDIENCE)
+    assert restarted.authenticate(f"Bearer {token('rsa')}", NOW) is not None
+
+
+def test_a_new_key_of_the_provider_is_fetched_soon_and_a_withdrawn_one_fails(
+    published: Published, tmp_path: Path
+) -> None:
+    clock, path = Minutes(), tmp_path / "jwks.json"
+    published.publish("rsa")
+    provider = Provider(published.url, path, clock)
+    provider.refresh()
+    known = Tokens(path, ISSUER, AUDIENCE, provider.look_again)
+    published.publish("ec")
+    clock.seconds = 11.0
+    provider.refresh()
+    assert published.asked == 1, "nobody asked for another key"
+    assert known.authenticate(f"Bearer {token('ec')}", NOW) is None
+    provider.refresh()
+    assert known.authenticate(f"Bearer {token('ec')}", NOW) is not None
+    assert known.authenticate(f"Bearer {token('rsa')}", NOW) is None
+    for _ in range(100):
+        known.authenticate(f"Bearer {token('rsa')}", NOW)
+        provider.refresh()
+    assert published.asked == 2, "unknown keys make nobody fetch without end"
+
+
+@pytest.mark.parametrize("url", ["http://identity.bank.invalid/jwks", "file:///etc/passwd", "jwks"])
+def test_a_set_is_fetched_by_https_only_but_on_this_machine(url: str, tmp_path: Path) -> None:
+    with pytest.raises(BadProvider, match="no https address"):
+        Provider(url, tmp_path / "jwks.json")

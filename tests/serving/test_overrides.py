@@ -355,3 +355,35 @@ async def test_a_decision_is_erased_only_when_its_retention_is_over(desk: Desk) 
     assert [answer.json()["code"] for answer in gone] == ["erased"] * 3
     assert [each["decision_id"] for each in found] == [decision_id]
     assert verify(desk.journal_at)[0].size == 3
+
+
+async def test_the_retention_of_a_loan_counts_from_its_reported_end(desk: Desk) -> None:
+    from datetime import timedelta
+
+    def later(scope: str, days: float) -> dict[str, str]:
+        desk.now += timedelta(days=days, seconds=1)
+        secret = create_key(desk.keys_path, f"{scope} {desk.now}", [scope], now=desk.now)
+        return {"authorization": f"Bearer {secret}"}
+
+    async with desk.client() as client:
+        made = (await post(client, request_of(0))).json()
+        loan = {"decision_id": made["decision_id"]}
+
+        async def ended(state: str, days: float) -> None:
+            client.headers.update(later("officer", days))
+            told = {**loan, "as_of": f"{desk.now:%Y-%m-%d}", "state": state}
+            answer = await send(client, "/v1/outcomes", told, f"key-of-outcome-{state}")
+            assert answer.status_code == 201
+
+        async def erased(days: float) -> httpx.Response:
+            client.headers.update(later("operator", days))
+            return await send(client, "/v1/erasures", {**loan, "text": "Asked for by the shop."})
+
+        answers = [await erased(days=6 * 365)]
+        await ended("renewed", days=1)
+        answers.append(await erased(days=6 * 365))
+        await ended("repaid", days=1)
+        answers += [await erased(days=4 * 365), await erased(days=367)]
+    assert made["outcome"] == "approve"
+    assert [answer.status_code for answer in answers] == [409, 409, 409, 201]
+    assert answers[0].json()["code"] == "retention-period"

@@ -44,6 +44,8 @@ MISTAKES = [
     ("value: 6.0}", "value: .nan}", "cannot take such a value"),
     ("op: under, value: [J, K]", "op: under, value: J", "cannot take such a value"),
     ("smallest:", "smalest:", "unknown field"),
+    ("\nactions:\n", "\nacshuns:\n", "unknown field `acshuns`"),
+    ("\nactions:\n", "\nacshuns:\n", "unknown field `acshuns`"),
     ("rules:\n", "rules: [\n", "expected"),
     ("version:", "version: !!python/name:os.system", "could not determine a constructor"),
     ("why: There is no year", "wy: There is no year", "unknown field"),
