@@ -69,16 +69,19 @@ def spoilt(chosen: random.Random, valid: dict[str, object]) -> bytes:
 def _changed(chosen: random.Random, body: bytes) -> bytes:
     at = chosen.randrange(len(body) + 1)
     until = min(len(body), at + chosen.choice([0, 1, 1, 4, 40]))
-    put = chosen.choice(
-        [
-            b"",
-            chosen.choice(FRAGMENTS),
-            chosen.choice(LITERALS),
-            chosen.randbytes(2),
-            body[at:until],
-        ]
-    )
+    broken = chosen.choice(FRAGMENTS), chosen.choice(LITERALS), chosen.randbytes(2)
+    put = chosen.choice([b"", body[at:until], *broken])
     return body[:at] + put + body[until:] or b" "
+
+
+def said(read: Callable[[bytes], object], body: bytes) -> str:
+    """The code of the problem a body is, or that it is valid; anything else is an error of ours."""
+    try:
+        value = read(body)
+    except Problem as problem:
+        return problem.code
+    assert msgspec.json.decode(msgspec.json.encode(value)) is not None
+    return "valid"
 
 
 @pytest.mark.parametrize("part", range(PARTS))
@@ -87,20 +90,10 @@ async def test_no_body_is_an_error_of_ours(part: int) -> None:
     started = time.process_time()
     for _ in range(PARSED // PARTS):
         valid, read = READERS[min(chosen.randrange(12), 5)] if chosen.random() < 0.5 else READERS[0]
-        body = spoilt(chosen, valid)
-        try:
-            value = read(body)
-        except Problem as problem:
-            assert problem.kind.status in (400, 422), (body, problem.code)
-            found[problem.code] += 1
-        else:
-            assert msgspec.json.decode(msgspec.json.encode(value)) is not None
-            found["valid"] += 1
+        found[said(read, spoilt(chosen, valid))] += 1
     took = time.process_time() - started
     _log.info("part %d: %d bodies in %.0f s of CPU: %s", part, PARSED // PARTS, took, dict(found))
-    assert found["valid"] > 0
-    assert found["malformed-json"] > 0
-    assert found["validation-failed"] > 0
+    assert set(found) == {"valid", "malformed-json", "validation-failed"}
 
 
 async def test_no_body_is_answered_with_5xx(open_desk: Callable[..., Desk]) -> None:

@@ -95,8 +95,8 @@ def test_ten_times_the_capacity_is_refused_early_and_costs_a_tenth_at_most(
     p99 = refused[int(len(refused) * 0.99)]
     after = closed(service, 5, CALLERS, first=200_000_000)
     _log.info(
-        "capacity %.1f/s; offered %.0f/s: %.1f/s served; %d refused, median %.0f ms, 99 %% %.0f ms; "
-        "%.1f/s after; %.1f MB grown",
+        "capacity %.1f/s; offered %.0f/s: %.1f/s served; %d refused, median %.0f ms, "
+        "99 %% %.0f ms; %.1f/s after; %.1f MB grown",
         capacity,
         len(found) / took,
         served,

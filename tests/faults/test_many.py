@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from serving.desk.audit import recompute
 from serving.journal.entries import DECISIONS
 from serving.journal.reading import entries, verify
 from tests.faults.sizes import full
-from tests.serving.conftest import GATE_KEYS, Desk, journal_at, open_desk, post, request_of
+from tests.serving.conftest import GATE_KEYS, NOW, Desk, journal_at, open_desk, post, request_of
 
 __all__ = ["journal_at", "open_desk"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
@@ -84,18 +85,19 @@ async def test_ten_thousand_decisions_come_out_again_bit_for_bit(
 ) -> None:
     desk = open_desk(waiting=1000)
     chosen = random.Random(0)
-    drawn = [
+    terms = [  # three a business, so that not all of them are trials
         {
             "amount": chosen.randint(1, 80) * 5_000,
             "term_months": chosen.choice([6, 12, 24, 36]),
             "repayment": chosen.choice(["bullet", "instalment"]),
         }
-        for _ in range(REPLAYED)
+        for _ in range(180)
     ]
     async with desk.client() as client:
 
         async def decide(number: int) -> None:
-            body = request_of(number, **drawn[number])
+            at = NOW - timedelta(hours=chosen.randint(0, 24 * 120))
+            body = request_of(number, applied_at=at.isoformat(), **terms[number % 180])
             answer = await post(client, body, key=f"key-{number:016d}")
             assert answer.status_code == 201, answer.text
 
