@@ -73,6 +73,13 @@ TYPES = (
     Receipt,
     Since,
 )
+ONLY = {  # codes that one operation alone answers
+    "application-already-decided": "decide",
+    "override-awaits-approval": "override",
+    "override-awaits-nothing": "approve_override",
+    "retention-period": "erase_decision",
+    "second-person-needed": "approve_override",
+}
 _RECORDED = (400, 401, 403, 408, 409, 410, 413, 415, 422, 429, 431, 500, 503)
 _QUOTED = (400, 401, 403, 408, 413, 415, 422, 429, 431, 500, 503)
 _READ = (401, 403, 404, 410, 429, 431, 500, 503)
@@ -300,7 +307,7 @@ def _post(
         "security": [{"key": []}],
         "parameters": [*([key] if is_recorded else []), *parameters],
         "requestBody": {"required": True, "content": content},
-        "responses": responses,
+        "responses": _own(name, responses),
     }
 
 
@@ -313,7 +320,20 @@ def _get(
         "summary": summary,
         "security": [{"key": []}],
         **given,
-        "responses": responses,
+        "responses": _own(name, responses),
+    }
+
+
+def _own(name: str, responses: dict[str, Any]) -> dict[str, Any]:
+    """The responses in order, without the codes that other operations alone answer."""
+    return {
+        status: {
+            **said,
+            "description": ", ".join(
+                part for part in said["description"].split(", ") if ONLY.get(part, name) == name
+            ),
+        }
+        for status, said in sorted(responses.items())
     }
 
 

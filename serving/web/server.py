@@ -22,6 +22,7 @@ from serving.journal.journal import Journal
 from serving.records import Records
 from serving.web.app import create_app
 from serving.web.keys import Keys
+from serving.web.logs import configure
 from serving.web.oidc import AnyOf, Tokens
 from serving.web.provider import Provider
 from serving.web.settings import Settings
@@ -129,6 +130,7 @@ def main() -> int:
     from features.errors import MicroloanError
     from serving.web.settings import read_settings
 
+    configure()
     try:
         serve(read_settings(os.environ))
     except MicroloanError as error:

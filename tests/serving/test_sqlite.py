@@ -1,6 +1,7 @@
 """A journal in a file: locked, full, on a failing disk, or opened so that it could lose."""
 
 import gc
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -98,13 +99,22 @@ def test_a_full_disk_refuses_writes_keeps_reads_and_recovers(journal: Journal, p
 
 
 class FaultyFile(apsw.VFSFile):
-    """A file of a disk whose flushes are reported, and may fail."""
+    """A file of a disk whose flushes and writes are reported, and may fail."""
 
     def __init__(
-        self, vfs: str, name: object, flags: list[int], on_sync: Callable[[], None]
+        self,
+        vfs: str,
+        name: object,
+        flags: list[int],
+        on_sync: Callable[[], None],
+        on_write: Callable[[], None],
     ) -> None:
         super().__init__(vfs, name, flags)
-        self._on_sync = on_sync
+        self._on_sync, self._on_write = on_sync, on_write
+
+    def xWrite(self, content: bytes, offset: int) -> None:  # noqa: N802 - SQLite's name
+        self._on_write()
+        super().xWrite(content, offset)
 
     def xSync(self, flags: int) -> None:  # noqa: N802 - SQLite's name
         self._on_sync()
@@ -112,14 +122,14 @@ class FaultyFile(apsw.VFSFile):
 
 
 class FaultyDisk(apsw.VFS):
-    """A disk that calls ``on_sync`` with the number of each flush."""
+    """A disk that calls ``on_sync`` with the number of each flush, ``on_write`` at each write."""
 
-    def __init__(self, on_sync: Callable[[int], None]) -> None:
-        self._count, self._on_sync = 0, on_sync
+    def __init__(self, on_sync: Callable[[int], None], on_write: Callable[[], None]) -> None:
+        self._count, self._on_sync, self._on_write = 0, on_sync, on_write
         super().__init__("faulty", "", makedefault=False)
 
     def xOpen(self, name: object, flags: list[int]) -> FaultyFile:  # noqa: N802
-        return FaultyFile("unix", name, flags, self._sync)
+        return FaultyFile("unix", name, flags, self._sync, self._on_write)
 
     def _sync(self) -> None:
         self._count += 1
@@ -127,14 +137,58 @@ class FaultyDisk(apsw.VFS):
 
 
 @contextmanager
-def faulty_disk(on_sync: Callable[[int], None]) -> Iterator[None]:
-    """While open, every database opened lives on a disk that reports its flushes."""
-    disk = FaultyDisk(on_sync)
+def faulty_disk(
+    on_sync: Callable[[int], None] = lambda _: None, on_write: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """While open, every database opened lives on a disk that reports its flushes and writes."""
+    disk = FaultyDisk(on_sync, on_write)
     apsw.set_default_vfs("faulty")
     yield
     apsw.set_default_vfs("unix")
     gc.collect()  # what a failed journal left open goes now, not in the midst of another test
     disk.unregister()
+
+
+def test_a_read_only_disk_refuses_writes_keeps_reads_and_recovers(path: Path) -> None:
+    read_only = False
+
+    def refuse() -> None:
+        if read_only:
+            raise apsw.ReadOnlyError("the disk was remounted")
+
+    with faulty_disk(on_write=refuse):
+        journal = Journal(path)
+        first = wait(journal.append(entry(1)))
+        read_only = True
+        with pytest.raises(JournalUnavailable, match="remounted"):
+            wait(journal.append(entry(2)))
+        assert journal.by_key(b"key 1") == first
+        assert not journal.failed
+        read_only = False
+        assert wait(journal.append(entry(2))).sequence == 2
+        journal.close()
+    assert verify(path)[0].size == 2
+
+
+def test_a_backup_taken_while_it_writes_is_whole_and_holds_what_was_answered(
+    path: Path, tmp_path: Path
+) -> None:
+    journal = Journal(path, waiting=1000)
+    answered = [wait(journal.append(entry(number))) for number in range(20)]
+    later = [journal.append(entry(number)) for number in range(20, 400)]
+    restored = tmp_path / "restored.db"
+    source, copy = sqlite3.connect(path), sqlite3.connect(restored)
+    source.backup(copy)
+    source.close()
+    copy.close()
+    shutil.copy2(tmp_path / "journal.db.key", tmp_path / "restored.db.key")
+    [wait(future) for future in later]
+    journal.close()
+    assert list(entries(restored))[:20] == answered
+    again = Journal(restored)
+    assert again.size >= 20
+    again.close()
+    assert verify(restored)[0].size == again.size
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # its disk is gone
