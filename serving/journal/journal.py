@@ -186,8 +186,9 @@ class Journal:
             return
         self._queue.put(None)
         self._writer.join()
-        with suppress(OSError, JournalUnavailable):  # the next start verifies from an older one
-            self.save_checkpoint()
+        if not self.failed:
+            with suppress(OSError, JournalUnavailable):  # the next start begins at an older one
+                self.save_checkpoint()
         if self.failed:
             self._written.writer.abandon()
             return
