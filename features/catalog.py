@@ -4,11 +4,11 @@ import hashlib
 import json
 from collections.abc import Iterable
 
-from features import invoices, registration, repayment, request, tax, utility
+from features import invoices, peers, registration, repayment, request, tax, utility
 from features.definition import Feature
 from features.errors import UnknownName
 
-MODULES = (registration, tax, invoices, utility, repayment, request)
+MODULES = (registration, tax, invoices, utility, repayment, peers, request)
 
 CATALOG: tuple[Feature, ...] = tuple(
     value for module in MODULES for value in vars(module).values() if isinstance(value, Feature)

@@ -1,10 +1,10 @@
 """The reasons we may give: true of a feature family, plain, in Chinese and English.
 
 A reason names what counted against an application, never the score itself. ``actionable`` says
-whether the applicant can do something about it. R01 to R36 are the field's catalogue; R37 to R42
+whether the applicant can do something about it. R01 to R36 are the field's catalogue; R37 to R46
 are ours, for what that catalogue would have told as something else: the request itself, the kind
-of business, amended returns, suppliers, water and gas, and uneven electricity. Codes C01 to C04 are
-statuses of the process, not reasons of credit.
+of business, amended returns, suppliers, water and gas, uneven electricity, and similar businesses.
+Codes C01 to C04 are statuses of the process, not reasons of credit.
 """
 
 from collections.abc import Mapping
@@ -181,6 +181,34 @@ _REASONS = (
     Reason("R40", "tax", "Purchases depend on few suppliers", "采购过于集中在少数供应商", False),
     Reason("R41", "utility", "Water or gas use fell sharply", "用水(用气)量同比明显下降", False),
     Reason("R42", "utility", "Electricity use highly uneven", "用电量波动较大", False),
+    Reason(
+        "R43",
+        "tax",
+        "Sales grow less than those of similar businesses",
+        "销售增长落后于同行业、同规模的经营主体",
+        False,
+    ),
+    Reason(
+        "R44",
+        "tax",
+        "Sales more uneven than those of similar businesses",
+        "销售波动大于同行业、同规模的经营主体",
+        False,
+    ),
+    Reason(
+        "R45",
+        "utility",
+        "Electricity use grows less than that of similar businesses",
+        "用电增长落后于同行业、同规模的经营主体",
+        False,
+    ),
+    Reason(
+        "R46",
+        "tax",
+        "Sales of the trade as a whole are falling",
+        "所在行业整体销售正在下滑",
+        False,
+    ),
     Reason("C01", "process", "Consent is missing or no longer valid", "授权缺失或已失效", True),
     Reason("C02", "process", "Identity could not be verified", "身份核验未通过", True),
     Reason("C03", "process", "Outside the scope of the product", "不在产品准入范围", True),

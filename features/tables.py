@@ -106,6 +106,16 @@ def _count(description: str, unit: str = "count") -> dy.Int64:
     return dy.Int64(min=0, max=10**9, description=description, metadata={"unit": unit})
 
 
+def _percentile(what: str) -> dy.Int64:
+    return dy.Int64(
+        min=0,
+        max=99,
+        nullable=True,
+        description=f"Of a hundred businesses compared, those with less {what}",
+        metadata={"unit": "of 100"},
+    )
+
+
 class Registrations(dy.Schema):
     """State of a business in the market-regulation register, one row per change.
 
@@ -470,6 +480,33 @@ class LinkedBills(UtilityBills):
     attributed = dy.Bool(description="False from the day the link of the meter was withdrawn")
 
 
+class Peers(dy.Schema):
+    """Where a business stood among similar ones, four times a year: made by ingest, not delivered.
+
+    Similar are businesses of the same industry, district and size by declared sales; where fewer
+    than 30 are known, of the same industry and size, of the industry, or of its section. Of figures
+    half a year old nobody is compared. Cannot tell: what came in since the comparison.
+    """
+
+    business_id = _business()
+    peers = _count("Businesses whose growth of declared sales was compared")
+    sales_growth_percentile = _percentile(
+        "growth of declared sales, half a year on the year before"
+    )
+    sales_growth_median = dy.Float64(
+        nullable=True,
+        min=0,
+        description="Median of that growth among the businesses compared",
+        metadata={"unit": "ratio"},
+    )
+    sales_volatility_percentile = _percentile("volatility of declared sales")
+    vat_burden_percentile = _percentile("VAT due over declared sales")
+    purchases_to_sales_percentile = _percentile("invoiced purchases over invoiced sales")
+    electricity_growth_percentile = _percentile("growth of electricity, as that of sales")
+    electricity_to_sales_percentile = _percentile("electricity over declared sales")
+    known_on = _known_on()
+
+
 @dataclass(frozen=True)
 class Table:
     """One source: its contract, and how its rows form histories.
@@ -556,6 +593,7 @@ REPAYMENTS = Table(
     series=("application_id",),
     complete=True,
 )
+PEERS = Table("peers", Peers, "peers", ("business_id",), delivered=False)
 
 TABLES: Mapping[str, Table] = {
     table.name: table
@@ -572,6 +610,7 @@ TABLES: Mapping[str, Table] = {
         LINKED_BILLS,
         APPLICATIONS,
         REPAYMENTS,
+        PEERS,
     )
 }
 FEEDS: Mapping[str, Table] = {name: table for name, table in TABLES.items() if table.delivered}

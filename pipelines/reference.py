@@ -56,7 +56,7 @@ def features_markdown() -> str:
 
 def _table_section(table: Table) -> str:
     columns = table.schema.columns()
-    delivered = "Delivered by" if table.delivered else "Made by ingest from what is delivered by"
+    delivered = "Delivered by" if table.delivered else "Made by ingest; department"
     rows = [
         (
             f"`{name}`",

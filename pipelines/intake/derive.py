@@ -1,12 +1,21 @@
-"""What follows from delivered tables: whose account each meter is, and so whose bill each bill."""
+"""What follows from delivered tables: whose account and bill each is, who stands where."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import polars as pl
 
-from features.tables import LINKED_BILLS, LINKS, METERS, REGISTERED_NAMES, UTILITY_BILLS, Table
+from features.tables import (
+    LINKED_BILLS,
+    LINKS,
+    METERS,
+    PEERS,
+    REGISTERED_NAMES,
+    UTILITY_BILLS,
+    Table,
+)
 from pipelines.intake.attribute import attribute
+from pipelines.intake.peers import compare
 from pipelines.intake.staging import Staged
 from pipelines.intake.store import STAGING, read_part, sort_key, write_part
 from pipelines.linking.link import link
@@ -19,10 +28,17 @@ Tables = Mapping[str, Mapping[int, Part]]
 def derive(
     store: Path, before: Tables, tables: Tables, buckets: int, weights: Weights
 ) -> dict[str, Mapping[int, Part]]:
-    """The parts of ``links`` and ``linked_bills``; as in ``before`` if nothing they read changed.
+    """The parts of ``links``, ``linked_bills`` and ``peers``; as ``before`` where nothing changed.
 
     All accounts are linked in one go, because every one of them is held against all names.
     """
+    linked = _linked(store, before, tables, buckets, weights)
+    return {**linked, PEERS.name: compare(store, before, {**tables, **linked}, buckets)}
+
+
+def _linked(
+    store: Path, before: Tables, tables: Tables, buckets: int, weights: Weights
+) -> dict[str, Mapping[int, Part]]:
     if _same(before, tables, METERS, REGISTERED_NAMES):
         links = before.get(LINKS.name, {})
     else:

@@ -392,6 +392,32 @@ def _loans(past: Past) -> dict[str, Any]:
     }
 
 
+def _peers(past: Past) -> dict[str, Any]:
+    rows = [row for row in past.rows("peers") if (past.on - row["known_on"]).days <= 120]
+    if not rows:
+        return {}
+    [row] = rows
+
+    def position(measure: str) -> Fraction | None:
+        below = row[f"{measure}_percentile"]
+        return None if below is None else Fraction(below, 100)
+
+    def off_the_middle(measure: str) -> Fraction | None:
+        below = row[f"{measure}_percentile"]
+        return None if below is None else Fraction(max(below - 50, 50 - below), 50)
+
+    return {
+        "sales_growth_position": position("sales_growth"),
+        "sales_volatility_position": position("sales_volatility"),
+        "electricity_growth_position": position("electricity_growth"),
+        "vat_burden_off_peers": off_the_middle("vat_burden"),
+        "purchases_off_peers": off_the_middle("purchases_to_sales"),
+        "electricity_to_sales_off_peers": off_the_middle("electricity_to_sales"),
+        "peer_sales_growth": row["sales_growth_median"],
+        "peers_compared": row["peers"],
+    }
+
+
 def _less(left: Fraction | None, right: Fraction | None) -> Fraction | None:
     return None if left is None or right is None else left - right
 
@@ -439,7 +465,7 @@ def _request(application: Row, known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 DEPARTMENTS: tuple[Callable[[Past], dict[str, Any]], ...] = (
-    _registry, _events, _returns, _grades, _invoices, _utility, _loans,
+    _registry, _events, _returns, _grades, _invoices, _utility, _loans, _peers,
 )  # fmt: skip
 
 

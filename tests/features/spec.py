@@ -85,6 +85,16 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
         "link_probability": 1.0,
         "attributed": True,
     },
+    "peers": {
+        "peers": 100,
+        "sales_growth_percentile": None,
+        "sales_growth_median": None,
+        "sales_volatility_percentile": None,
+        "vat_burden_percentile": None,
+        "purchases_to_sales_percentile": None,
+        "electricity_growth_percentile": None,
+        "electricity_to_sales_percentile": None,
+    },
     "repayments": {
         "application_id": "L1",
         "days_past_due": 0,

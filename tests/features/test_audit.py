@@ -101,6 +101,7 @@ FEEDS = {
     "tax_grades": "year | grade\n---\n2023 | A",
     "invoices": "period | amount_fen\n---\n2025-02-01 | 100\n2025-03-01 | 200",
     "linked_bills": "period | quantity\n---\n2025-02-01 | 100\n2025-03-01 | 200",
+    "peers": "peers | known_on\n---\n40 | 2025-05-01",
     "repayments": "period | state\n---\n2025-03-01 | performing",
 }
 

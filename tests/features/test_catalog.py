@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from features import invoices, registration, repayment, request, tax, utility
+from features import invoices, peers, registration, repayment, request, tax, utility
 from features.catalog import CATALOG, MODULES
 from features.definition import Feature
 from features.reasons import REASONS
@@ -12,7 +12,7 @@ from features.tables import TABLES
 
 
 def test_every_feature_of_every_module_is_in_the_catalogue_once() -> None:
-    assert set(MODULES) == {registration, tax, invoices, utility, repayment, request}
+    assert set(MODULES) == {registration, tax, invoices, utility, repayment, peers, request}
     declared = {
         value.name
         for module in MODULES

@@ -72,6 +72,12 @@ SOUND: dict[str, dict[str, Any]] = {
         "known_on": day("2025-02-01"),
     },
 }  # fmt: skip
+SOUND["peers"] = {
+    "business_id": CODE, "peers": 0, "sales_growth_percentile": 0, "sales_growth_median": 0.0,
+    "sales_volatility_percentile": 99, "vat_burden_percentile": None,
+    "purchases_to_sales_percentile": None, "electricity_growth_percentile": None,
+    "electricity_to_sales_percentile": None, "known_on": day("2025-02-01"),
+}  # fmt: skip
 SOUND["linked_bills"] = {
     **SOUND["utility_bills"], "business_id": CODE, "service": "gas", "link_probability": 1.0,
     "attributed": True,
@@ -186,7 +192,7 @@ def test_a_key_and_its_versions_are_columns_of_the_contract(name: str) -> None:
 
 
 def test_feeds_are_the_tables_that_departments_deliver() -> None:
-    assert set(TABLES) - set(FEEDS) == {"links", "linked_bills"}
+    assert set(TABLES) - set(FEEDS) == {"links", "linked_bills", "peers"}
 
 
 def test_only_the_owners_traits_are_sensitive() -> None:

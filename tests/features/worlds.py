@@ -17,6 +17,7 @@ from features import tables as t
 BUSINESSES = ("mill", "shop", "stall")
 FIRST, LAST = date(2022, 1, 1), date(2025, 12, 31)
 SETTLED, LATE = date(2023, 6, 1), date(2025, 1, 1)
+PERCENTILES = tuple(name for name in t.PEERS.dtypes if name.endswith("_percentile"))
 Row = dict[str, Any]
 World = dict[str, list[Row]]
 
@@ -170,6 +171,18 @@ def repayments(draw: st.DrawFn) -> Row:
     }
 
 
+@_row_of
+def peers(draw: st.DrawFn) -> Row:
+    percentiles = {name: draw(st.none() | st.integers(0, 99)) for name in PERCENTILES}
+    median = st.none() | st.integers(0, 10**6).map(lambda growth: growth / 4)
+    return {
+        "peers": draw(_small),
+        **percentiles,
+        "sales_growth_median": draw(median),
+        "known_on": draw(_day),
+    }
+
+
 _TABLES: Mapping[str, Callable[[], st.SearchStrategy[Row]]] = {
     "registrations": registrations,
     "registration_events": registration_events,
@@ -178,6 +191,7 @@ _TABLES: Mapping[str, Callable[[], st.SearchStrategy[Row]]] = {
     "invoices": invoices,
     "linked_bills": linked_bills,
     "repayments": repayments,
+    "peers": peers,
 }
 TABLE_NAMES = tuple(_TABLES)
 
@@ -232,6 +246,8 @@ def _month(random: Random, period: date, business: str) -> list[tuple[str, Row]]
         ("repayments", {**row, **loan, "application_id": f"{business}-{period.year}",
                         "balance_fen": sales, "due_fen": sales + 100, "paid_fen": sales,
                         "state": random.choice(t.LOAN_STATES)}),
+        ("peers", {**row, "peers": 9, "sales_growth_median": 1.5}
+                  | {name: random.choice((None, 0, 50, 99)) for name in PERCENTILES}),
         ("registration_events", {"event": random.choice(t.EVENTS), "happened_on": period,
                                  "amount_fen": sales, "known_on": known}),
     ]  # fmt: skip
