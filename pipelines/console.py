@@ -16,6 +16,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.syntax import Syntax
 from rich.table import Table
 
 # a log file has no width of its own; eighty columns would break every table
@@ -56,6 +57,16 @@ def table(title: str, rows: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> 
         for row in rows:
             shown.add_row(*(figure(value) for value in row.values()))
     people.print(shown)
+
+
+def bar(share: float, most: float, width: int = 30) -> str:
+    """A bar of text, ``width`` signs long for the largest share."""
+    return "█" * round(width * share / most) if most > 0 else ""
+
+
+def code(text: str) -> None:
+    """Print Python as it is written."""
+    people.print(Syntax(text, "python", background_color="default"))
 
 
 def figure(value: object) -> str:

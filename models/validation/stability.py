@@ -52,11 +52,12 @@ def light(index: float) -> Light:
 
 def _drift(then: pl.Series, now: pl.Series) -> Drift:
     index = stability_index(then, now)
-    missing = _missing(now).mean() - _missing(then).mean()
-    return Drift(then.name, index, float(missing), light(index))
+    more = missing(now).mean() - missing(then).mean()
+    return Drift(then.name, index, float(more), light(index))
 
 
-def _missing(column: pl.Series) -> NDArray[np.bool_]:
+def missing(column: pl.Series) -> NDArray[np.bool_]:
+    """Where a column holds nothing, or not a number."""
     empty = column.is_null()
     return np.asarray(
         empty | column.is_nan().fill_null(False) if column.dtype.is_float() else empty
@@ -75,12 +76,12 @@ def _shares(then: pl.Series, now: pl.Series) -> tuple[NDArray[Any], NDArray[Any]
 
 
 def _binned(then: pl.Series, now: pl.Series) -> Sequence[NDArray[np.intp]]:
-    known = then.filter(pl.Series(~_missing(then))).to_numpy()
+    known = then.filter(pl.Series(~missing(then))).to_numpy()
     quantiles = np.linspace(0, 1, _BINS + 1)[1:-1]
     edges = np.unique(np.quantile(known, quantiles)) if len(known) else np.empty(0)
     return [
         np.where(
-            _missing(column),
+            missing(column),
             0,
             1 + np.searchsorted(edges, column.fill_null(0).to_numpy(), side="left"),
         )

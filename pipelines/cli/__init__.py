@@ -12,7 +12,17 @@ from cyclopts import CycloptsError
 
 from features.errors import MicroloanError
 from pipelines import console
-from pipelines.cli import check, data, deciding, journal, keys, learning, policy, registered
+from pipelines.cli import (
+    check,
+    data,
+    deciding,
+    feature,
+    journal,
+    keys,
+    learning,
+    policy,
+    registered,
+)
 from pipelines.cli.root import app
 
 __all__ = [
@@ -20,6 +30,7 @@ __all__ = [
     "check",
     "data",
     "deciding",
+    "feature",
     "journal",
     "keys",
     "learning",

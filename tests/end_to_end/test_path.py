@@ -3,14 +3,20 @@
 import hashlib
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from features.build import build
+from features.catalog import select
+from features.definition import Feature, feature
+from features.tables import REPAYMENTS
 from models.gate_record import GateClosed, Override
 from models.registry import MODEL, Registry
 from pipelines.learning.compare import compare
+from pipelines.learning.leakage import audit
 from pipelines.learning.learn import Learnt
 from pipelines.learning.plan import Plan
 from pipelines.learning.promote import promote
@@ -26,6 +32,20 @@ from serving.journal.reading import verify
 from tests.end_to_end.conftest import FEATURES, SEED, Travelled, travel
 
 MICROLOAN = "from pipelines.cli import main; main()"
+
+
+@feature(REPAYMENTS, unit="days", risk="rises", reason="R34", plausible=(0, 10_000))
+def worst_delay_of_this_loan() -> pl.Expr:
+    """The canary: what only the months after the application can tell, once they are let in."""
+    return pl.col("worst_days_past_due").max().cast(pl.Float64)
+
+
+def loan_book_known_years_early(
+    applications: pl.DataFrame, tables: Mapping[str, pl.DataFrame], features: Sequence[Feature]
+) -> pl.DataFrame:
+    """A build that prepares the loan book as if each month had been known before it came."""
+    early = tables["repayments"].with_columns(pl.col("known_on").dt.offset_by("-3y"))
+    return build(applications, {**tables, "repayments": early}, features)
 
 
 def test_every_delivered_row_is_accepted_duplicate_or_quarantined(travelled: Travelled) -> None:
@@ -88,6 +108,23 @@ def test_nothing_known_after_the_test_began_is_learnt(travelled: Travelled) -> N
     assert set(rows.train.names).isdisjoint(rows.test.names)
     on_book = (pl.lit(rows.start) - pl.col("granted_on")).dt.total_days() / 28 + 1
     assert rows.loans.filter(pl.col("months_at_risk") > on_book).is_empty()
+
+
+def test_a_planted_leak_is_caught_by_the_bomb_and_alone_and_honest_features_by_neither(
+    travelled: Travelled,
+) -> None:
+    features = [
+        *select(["term", "balance_owed", "sales_growth_position"]),
+        worst_delay_of_this_loan,
+    ]
+    honest = audit(travelled.paths, features)
+    assert honest.applications > 100
+    assert honest.is_clean
+    found = audit(travelled.paths, features, build=loan_book_known_years_early)
+    assert "worst_delay_of_this_loan" in found.changed_by_the_future
+    assert set(found.changed_by_the_future) <= {"worst_delay_of_this_loan", "balance_owed"}
+    assert found.foretelling_alone["worst_delay_of_this_loan"] > 0.9
+    assert set(found.foretelling_alone) <= {"worst_delay_of_this_loan", "balance_owed"}
 
 
 def test_a_version_is_made_again_byte_for_byte_from_what_its_run_kept(travelled: Travelled) -> None:
