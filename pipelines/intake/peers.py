@@ -33,7 +33,7 @@ def compare(store: Path, before: Parts, tables: Parts, buckets: int) -> Mapping[
     """
     stood = before.get(PEERS.name, {})
     since = _first_change(store, before, tables) if PEERS.name in before else date.min
-    days = _days(store, tables, since) if since else []
+    days = [day for day in _days(store, tables) if since and day >= since]
     if not days:
         return stood
     compared = Staged(PEERS.name, PEERS.entity, buckets, store / STAGING)
@@ -43,7 +43,10 @@ def compare(store: Path, before: Parts, tables: Parts, buckets: int) -> Mapping[
 
 
 def _first_change(store: Path, before: Parts, tables: Parts) -> date | None:
-    """The first day of which something else is known now; None where all is as it was."""
+    """The first day of which something else is known now; None where all is as it was.
+
+    A day that had not come yet when the store was last written to was not compared.
+    """
     days = []
     for name in SOURCES:
         then, now = before.get(name, {}), tables.get(name, {})
@@ -52,17 +55,23 @@ def _first_change(store: Path, before: Parts, tables: Parts) -> date | None:
                 both = [read_part(store, TABLES[name], each.get(bucket)) for each in (then, now)]
                 rows = pl.concat(both)
                 days += rows.filter(rows.is_unique())["known_on"].unique()
-    return min(days, default=None)
+    return min([*days, *_known_on(store, before)[-1:]]) if days else None
 
 
-def _days(store: Path, tables: Parts, first: date) -> list[date]:
-    """The comparisons from ``first`` on: one after every quarter in which something was known."""
+def _days(store: Path, tables: Parts) -> list[date]:
+    """One after every quarter in which something was known, up to the newest day known."""
+    known = pl.Series(_known_on(store, tables), dtype=pl.Date)
+    days = known.to_frame("known_on").select(_compared_on(pl.col("known_on")).unique().sort())
+    return [day for day in days.to_series() if day <= known[-1]]
+
+
+def _known_on(store: Path, tables: Parts) -> list[date]:
+    """All days on which a record of the sources was known first, oldest first."""
     parts = [part for name in SOURCES for part in tables.get(name, {}).values()]
     if not parts:
         return []
     known = pl.concat(pl.scan_parquet(store / part.file).select("known_on") for part in parts)
-    days = known.select(_compared_on(pl.col("known_on").unique()).unique().sort()).collect()
-    return [day for day in days.to_series() if day >= first]
+    return known.unique().sort("known_on").collect()["known_on"].to_list()
 
 
 def _compared_on(known_on: pl.Expr) -> pl.Expr:

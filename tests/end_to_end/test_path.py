@@ -1,6 +1,7 @@
 """From departments' feeds to a recorded decision, through the front doors."""
 
 import hashlib
+import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,7 @@ from serving.bundles.bundle import read_champion
 from serving.bundles.release import read_gate_keys
 from serving.journal.reading import verify
 from tests.end_to_end.conftest import FEATURES, SEED, Travelled, travel
+from tests.pipelines.test_cli import run
 
 MICROLOAN = "from pipelines.cli import main; main()"
 
@@ -125,6 +127,21 @@ def test_a_planted_leak_is_caught_by_the_bomb_and_alone_and_honest_features_by_n
     assert set(found.changed_by_the_future) <= {"worst_delay_of_this_loan", "balance_owed"}
     assert found.foretelling_alone["worst_delay_of_this_loan"] > 0.9
     assert set(found.foretelling_alone) <= {"worst_delay_of_this_loan", "balance_owed"}
+
+
+def test_a_feature_is_shown_with_its_figures_and_picture(
+    travelled: Travelled, capsys: pytest.CaptureFixture[str]
+) -> None:
+    var = ["--var", str(travelled.paths.root), "--json"]
+    assert run("feature", "show", "declared_sales_yoy_6m", *var) == 0
+    shown = json.loads(capsys.readouterr().out)
+    study_rows = study(travelled.paths, Plan(method="flag")).train
+    assert shown["default"]["loans"] == len(study_rows.bad)
+    assert shown["default"]["bads"] == study_rows.bad.sum()
+    assert shown["rows"] == pl.read_parquet(travelled.paths.features).height
+    assert 0 < shown["missing"] < 1
+    assert shown["related"][0][0] in {"declared_sales_trend_6m", "declared_sales_yoy_3m"}
+    assert Path(shown["plot"]).read_bytes()[1:4] == b"PNG"
 
 
 def test_a_version_is_made_again_byte_for_byte_from_what_its_run_kept(travelled: Travelled) -> None:
