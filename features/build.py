@@ -2,7 +2,8 @@
 
 One function serves one business in a request and a bucket of many. It turns each source into the
 rows that were valid, as known on the day of each application, ages them relative to it, and
-evaluates the declared expressions.
+evaluates the declared expressions. It does so in two steps that may lie apart: what the sources
+tell on a day (``as_of``) needs no request, and is kept for those to come (``finish``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -48,17 +49,42 @@ def build(
         BadTable: a table lacks a column of its contract, or holds it in another type.
     """
     moments = _moments(applications)
-    plan = _plan(tuple(features))
-    histories = [
-        _histories(moments, tables.get(reading.source.name), reading) for reading in plan.readings
-    ]
-    row = moments.lazy()
-    for history in histories:
-        row = row.join(history.lazy(), on="row", how="left", maintain_order="left")
-    for step in plan.steps:
+    told = as_of(moments, tables, features)
+    rows = pl.concat([moments, told], how="horizontal")
+    return finish(rows, features).select(*KEYS, *(feature.name for feature in features))
+
+
+def as_of(
+    moments: pl.DataFrame, tables: Mapping[str, pl.DataFrame], features: Sequence[Feature]
+) -> pl.DataFrame:
+    """What the sources tell of businesses on their days.
+
+    Args:
+        moments: ``row`` (numbers from 0), ``business_id`` and ``applied_on``.
+        tables: as ``build`` takes them.
+        features: those of the row (``source`` None) are left out.
+
+    Returns:
+        A row per moment, in the given order, and a column per feature that reads a source.
+    """
+    rows = moments.select("row")
+    told = (
+        _histories(moments, tables.get(reading.source.name), reading)
+        for reading in _plan(tuple(features)).readings
+    )
+    aligned = (_aligned(rows, histories) for histories in told)
+    return pl.concat([rows, *aligned], how="horizontal").drop("row")
+
+
+def finish(rows: pl.DataFrame, features: Sequence[Feature]) -> pl.DataFrame:
+    """``rows`` and the features of the row: of the request, and of it against what is told.
+
+    ``rows`` has the request's columns and whatever else the features of the row read.
+    """
+    row = rows.lazy()
+    for step in _plan(tuple(features)).steps:
         row = row.with_columns(step)
-    names = [feature.name for feature in features]
-    return _run(row.select(*KEYS, *names))
+    return _run(row)
 
 
 def as_known(moments: pl.DataFrame, records: pl.DataFrame, table: Table) -> pl.LazyFrame:
@@ -150,6 +176,15 @@ def _histories(moments: pl.DataFrame, given: pl.DataFrame | None, asked: _Readin
         return found
     others = moments.select("row").join(found.select("row"), on="row", how="anti")
     return pl.concat([found, others.join(asked.nothing, how="cross")])
+
+
+def _aligned(rows: pl.DataFrame, histories: pl.DataFrame) -> pl.DataFrame:
+    """A row of ``histories`` for each of ``rows``, in their order; nulls where there is none."""
+    if not histories.height:
+        return histories.drop("row").clear(rows.height)
+    if not histories["row"].equals(rows["row"]):
+        histories = rows.join(histories, on="row", how="left", maintain_order="left")
+    return histories.drop("row")
 
 
 def _known_histories(moments: pl.DataFrame, records: pl.DataFrame, asked: _Reading) -> pl.DataFrame:

@@ -18,7 +18,9 @@ from pipelines.learning.plan import Plan
 from pipelines.learning.promote import Promoted, promote
 from pipelines.learning.train import train
 from pipelines.linking.weights import weights_in_force
+from pipelines.materialise import materialise
 from pipelines.score import score
+from pipelines.service import today
 from pipelines.settings import Var
 from pipelines.tabulate import tabulate
 from pipelines.world import make_province
@@ -48,6 +50,13 @@ def build_features(paths: Var) -> Any:
     """Compute every application's features as known at its moment."""
     with console.progress("features") as report:
         return tabulate(paths.store, paths.features, CATALOG, progress=report)
+
+
+@task(name="make rows ahead")
+def make_ahead(paths: Var) -> Any:
+    """Make every business's features for the days to come."""
+    with console.progress("materialise") as report:
+        return materialise(paths.store, paths.online, first=today(), progress=report)
 
 
 @task(name="train scorer")
@@ -97,4 +106,5 @@ def _from_feeds(paths: Var, delivery: Path, seed: int) -> dict[str, Any]:
         "training": train_scorer(paths, seed),
         "promotion": promote_scorer(paths),
         "batch": score_batch(paths),
+        "online": make_ahead(paths),
     }

@@ -10,12 +10,14 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from urllib.error import URLError
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from features.build import BUSINESS_ZONE
 from features.errors import MicroloanError
 from features.periods import YUAN
 from pipelines.settings import Var
@@ -59,6 +61,7 @@ def settings(
         host=host,
         port=port,
         store=paths.store,
+        online=paths.online,
         bundles=paths.bundles,
         gate_keys=paths.gate_keys,
         journal=journal or str(paths.journal / "journal.db"),
@@ -72,6 +75,11 @@ def new_key(paths: Var, *, now: Callable[[], datetime] = lambda: datetime.now(UT
     paths.root.mkdir(parents=True, exist_ok=True)
     number = len(list_keys(paths.keys)) + 1 if paths.keys.exists() else 1
     return create_key(paths.keys, f"officer-{number}", ["officer"], now=now())
+
+
+def today(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> date:
+    """The day in the business's time zone."""
+    return now().astimezone(ZoneInfo(BUSINESS_ZONE)).date()
 
 
 def invite(paths: Var, url: str, key: str) -> Invitation:

@@ -36,6 +36,11 @@ class Var:
         return self.root / "link-weights.json"
 
     @property
+    def online(self) -> Path:
+        """What the sources tell of every business, made ahead for point reads."""
+        return self.root / "online"
+
+    @property
     def quarantine(self) -> Path:
         """Refused rows, with rule, column and value."""
         return self.root / "quarantine"

@@ -245,7 +245,8 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
 
     @property
     def _served(self) -> ScoreTables | FreeTrees:
-        check_is_fitted(self, "fitted_")
+        if not hasattr(self, "served_"):  # asked for each row: the check takes half its time
+            check_is_fitted(self, "fitted_")
         return self.served_
 
     def _matrix(self, X: Any) -> Matrix:

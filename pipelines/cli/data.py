@@ -1,6 +1,7 @@
 """Commands over data: make a province, take in feeds, compute features."""
 
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -130,6 +131,28 @@ def link(
     paths = common.paths
     weights = paths.link_weights if learn else weights_in_force(paths.link_weights)
     common.tell(f"Links by {weights}", relink(paths.store, weights, learn=learn))
+
+
+@app.command(help_epilogue="Example: microloan materialise --days 7")
+def materialise(*, first: date | None = None, days: int = 7, common: Common = DEFAULT) -> None:
+    """Make every business's features for the days to come, so that the service only looks them up.
+
+    Parameters
+    ----------
+    first
+        First day that is wanted; today if not given.
+    days
+        Days from it on.
+    """
+    from pipelines.materialise import materialise as make_ahead
+    from pipelines.service import today
+
+    paths = common.paths
+    with console.progress("materialise") as report:
+        made = make_ahead(
+            paths.store, paths.online, first=first or today(), days=days, progress=report
+        )
+    common.tell(f"Online store in {paths.online}", made)
 
 
 @app.command(help_epilogue="Example: microloan features --workers 2")

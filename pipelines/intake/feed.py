@@ -11,6 +11,7 @@ from features.tables import Table
 from pipelines.intake.check import BrokenRow, broken_rules, check
 from pipelines.intake.delivery import ROW, DeliveredFile, delivery_hash, read
 from pipelines.intake.merge import Merged, contested_keys, merge
+from pipelines.intake.news import joined, news_of
 from pipelines.intake.quarantine import Quarantine
 from pipelines.intake.staging import Staged
 from pipelines.intake.store import STAGING, read_part, sort_key, write_part
@@ -44,12 +45,16 @@ class Counts:
 
 @dataclass(frozen=True)
 class Intake:
-    """A feed that was taken in: its parts of the store, its broken rows, its counts by file."""
+    """A feed that was taken in: its parts of the store, its broken rows, its counts by file.
+
+    ``news`` tells of its accepted rows, business by business; none where rows name none.
+    """
 
     table: Table
     parts: Mapping[int, Part]
     quarantine: Quarantine
     files: Mapping[str, Counts]
+    news: pl.DataFrame
 
     @property
     def counts(self) -> Counts:
@@ -69,6 +74,7 @@ class Feed:
         self._staged = Staged(self.table.name, self.table.entity, buckets, staging)
         self._quarantine = Quarantine(f"{self.table.name}-{delivery_hash(files)}", staging)
         self._counts: list[Counter[str]] = [Counter() for _ in files]
+        self._news: list[pl.DataFrame] = []
 
     def take(self, stored: Mapping[int, Part], step: Callable[[int], None]) -> Intake:
         """Read, check and merge all rows; writes new parts, which nothing names before the commit.
@@ -83,7 +89,7 @@ class Feed:
         files = dict(zip((file.name for file in self._files), counts, strict=True))
         if not all(each.add_up for each in files.values()):
             raise AssertionError(f"rows of {self.table.name} were lost or counted twice: {files}")
-        return Intake(self.table, parts, self._quarantine, files)
+        return Intake(self.table, parts, self._quarantine, files, joined(self._news))
 
     def _read(self, step: Callable[[int], None]) -> None:
         for number, file in enumerate(self._files):
@@ -109,6 +115,8 @@ class Feed:
                 if accepted.height:
                     rows = pl.concat([accepted, rows]).sort(sort_key(self.table))
                 changed[bucket] = write_part(self._store, self.table, bucket, rows)
+                if self.table.entity == "business_id":
+                    self._news.append(news_of(merged.accepted))
             step(checked.height)
         self._staged.clear()
         return changed

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+import polars as pl
+
 from features.errors import MicroloanError
+from features.tables import TABLES
 from pipelines.intake.delivery import DeliveredFile, survey
 from pipelines.intake.derive import derive
 from pipelines.intake.feed import Counts, Feed, Intake
-from pipelines.intake.store import commit, writing
+from pipelines.intake.news import differences, joined
+from pipelines.intake.store import commit, read_part, writing
 from pipelines.linking.weights import SHIPPED, read_weights
 from serving.records import Manifest, Part
 
@@ -75,7 +79,8 @@ def ingest(
         delivered = {feed.table.name: feed.parts for feed in feeds}
         tables: dict[str, Mapping[int, Part]] = {**_tables(before), **delivered}
         tables |= derive(store, _tables(before), tables, buckets, read_weights(weights))
-        snapshot, changed = commit(store, before, buckets, tables)
+        news = _news(store, before, feeds, tables) if before else None
+        snapshot, changed = commit(store, before, buckets, tables, news)
     return IngestSummary(
         tables={feed.table.name: feed.counts for feed in feeds},
         files={name: counts for feed in feeds for name, counts in feed.files.items()},
@@ -134,3 +139,21 @@ def _check_shares(feeds: Sequence[Intake], tolerate: float, quarantine: Path) ->
                 f" broken, more than {tolerate:.1%}. Nothing was ingested. Hint: their rules"
                 f" and values are in {quarantine / feed.quarantine.name}."
             )
+
+
+def _news(
+    store: Path,
+    before: Manifest,
+    feeds: Sequence[Intake],
+    tables: Mapping[str, Mapping[int, Part]],
+) -> pl.DataFrame:
+    """How records differ from those before: new rows of the feeds, and what ingest makes anew."""
+    found = [feed.news for feed in feeds]
+    made = (t for t in TABLES.values() if t.entity == "business_id" and not t.delivered)
+    for table in made:
+        old, new = (parts.get(table.name, {}) for parts in (_tables(before), tables))
+        for bucket in old.keys() | new.keys():
+            parts = old.get(bucket), new.get(bucket)
+            if parts[0] != parts[1]:
+                found.append(differences(*(read_part(store, table, part) for part in parts)))
+    return joined(found)

@@ -19,6 +19,7 @@ import msgspec
 import polars as pl
 
 from features.tables import TABLES, Table
+from pipelines.intake.news import news_content, news_file, prune_news
 from serving import durable
 from serving.records import FORMAT, MANIFEST, Manifest, Part, StoreError, contract_of, read_manifest
 
@@ -94,7 +95,11 @@ def write_durably(path: Path, content: bytes | memoryview, staging: Path) -> Non
 
 
 def commit(
-    folder: Path, before: Manifest | None, buckets: int, tables: Mapping[str, Mapping[int, Part]]
+    folder: Path,
+    before: Manifest | None,
+    buckets: int,
+    tables: Mapping[str, Mapping[int, Part]],
+    news: pl.DataFrame | None = None,
 ) -> tuple[str, bool]:
     """Make these parts the state that readers see; files that no reader can need are removed.
 
@@ -103,6 +108,7 @@ def commit(
         before: the current manifest; its files are kept until the next commit.
         buckets: number of buckets.
         tables: by table and bucket, parts that ``write_part`` wrote or ``before`` names.
+        news: how businesses' records differ from those of ``before``, if that is known.
 
     Returns:
         SHA-256 of the manifest, and whether it is another one than ``before``.
@@ -114,14 +120,21 @@ def commit(
         tables={name: dict(sorted(tables[name].items())) for name in sorted(tables)},
     )
     content = msgspec.json.format(msgspec.json.encode(after), indent=1) + b"\n"
+    snapshot = hashlib.sha256(content).hexdigest()
     if after != before:
         for name in after.tables:
             if (folder / name).is_dir():
                 durable.sync(folder / name)
+        if before is not None and news is not None:
+            old = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+            path = news_file(folder, old, snapshot)
+            write_durably(path, news_content(news), folder / STAGING)
+            durable.sync(path.parent)
         write_durably(folder / MANIFEST, content, folder / STAGING)
         durable.sync(folder)
         _prune(folder, keep=after.files | (before.files if before else set()))
-    return hashlib.sha256(content).hexdigest(), after != before
+        prune_news(folder, snapshot)
+    return snapshot, after != before
 
 
 def _prune(folder: Path, keep: set[str]) -> None:

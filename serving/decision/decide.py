@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -176,8 +176,14 @@ def _spoken(
     neutral: Mapping[str, float],
 ) -> list[Spoken]:
     """What each feature adds beyond the neutral applicant."""
-    declared = {feature.name: feature for feature in features}
+    declared = _declared(tuple(features))
     return [
-        Spoken(name, declared[name].reason, declared[name].department, float(added) - neutral[name])
-        for name, added in zip(names, contributions, strict=True)
+        Spoken(name, *declared[name], added - neutral[name])
+        for name, added in zip(names, contributions.tolist(), strict=True)
     ]
+
+
+@lru_cache(maxsize=4)
+def _declared(features: tuple[Feature, ...]) -> dict[str, tuple[str, str]]:
+    """Reason and department of each feature; a bundle's features never change."""
+    return {feature.name: (feature.reason, feature.department) for feature in features}

@@ -1,16 +1,22 @@
 """What a decision rests on: feature rows and how fresh their sources are."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import polars as pl
 
-from features.build import KEYS, build
+from features.build import as_of
 from features.catalog import CATALOG
+from features.one_row import finish_one
+from features.spans import TOLD, moments_of
 from serving.decision.decide import Application
-from serving.decision.sources import Dates, sources_as_of
+from serving.decision.sources import Dates, dates_as_of
+from serving.decision.what_if import request_columns
 from serving.policy.values import Row, clean
 
-__all__ = ["clean", "evidence"]
+__all__ = ["clean", "evidence", "finished"]
+
+_NAMES = tuple(feature.name for feature in CATALOG)
 
 
 def evidence(application: Application, tables: Mapping[str, pl.DataFrame]) -> tuple[Row, Dates]:
@@ -18,17 +24,16 @@ def evidence(application: Application, tables: Mapping[str, pl.DataFrame]) -> tu
 
     The whole catalogue, because policies read features that the scorer may not.
     """
-    frame = pl.DataFrame(
-        {
-            "application_id": application.application_id,
-            "business_id": application.business_id,
-            "applied_at": application.applied_at,
-            "amount_fen": application.amount * 100,
-            "term_months": application.term_months,
-            "purpose": application.purpose,
-            "repayment": application.repayment,
-        },
-        schema_overrides={"applied_at": pl.Datetime("us", "UTC")},
+    moment = moments_of(pl.Series([application.business_id]), application.applied_on)
+    told = as_of(moment, tables, TOLD).row(0, named=True)
+    return finished(application, clean(told)), dates_as_of(moment, tables).row(0, named=True)
+
+
+def finished(application: Application, told: Mapping[str, Any]) -> Row:
+    """Every feature of the catalogue, from what the sources tell on the day, made clean."""
+    request = request_columns(
+        application.amount, application.term_months, application.purpose, application.repayment
     )
-    values = build(frame, tables, CATALOG).drop(KEYS).row(0, named=True)
-    return clean(values), sources_as_of(frame, tables)[0]
+    known: dict[str, Any] = {**told, **request}
+    known |= clean(finish_one(known, CATALOG))
+    return {name: known[name] for name in _NAMES}

@@ -5,7 +5,7 @@ from datetime import date
 
 import polars as pl
 
-from features.build import BUSINESS_ZONE
+from features.build import AS_WRITTEN, BUSINESS_ZONE
 from features.tables import TABLES, Table
 
 Dates = Mapping[str, date | None]
@@ -21,25 +21,32 @@ def sources_as_of(
         applications: ``business_id`` and ``applied_at`` (UTC), one row per application.
         tables: records by table name; None in the result means that a table has no record.
     """
-    moments = applications.lazy().select(
-        pl.int_range(pl.len()).alias("row"),
-        "business_id",
-        pl.col("applied_at").dt.convert_time_zone(BUSINESS_ZONE).dt.date().alias("applied_on"),
+    applied_on = pl.col("applied_at").dt.convert_time_zone(BUSINESS_ZONE).dt.date()
+    numbered = pl.int_range(pl.len(), dtype=pl.UInt32).alias("row")
+    moments = applications.select(numbered, "business_id", applied_on.alias("applied_on"))
+    return dates_as_of(moments, tables).to_dicts()
+
+
+def dates_as_of(moments: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """The same of ``moments`` (as `features.build.as_of` takes them), a column per dated table."""
+    known = pl.concat(_known(at, table, tables.get(table.name)) for at, table in enumerate(DATED))
+    newest = (
+        pl.col("known_on").filter(pl.col("table") == at).max().alias(table.name)
+        for at, table in enumerate(DATED)
     )
-    newest = moments.select("row")
-    for table in DATED:
-        records = tables.get(table.name)
-        newest = newest.join(_newest(moments, records, table), on="row", how="left")
-    return newest.sort("row").drop("row").collect().to_dicts()
+    found = (
+        moments.lazy()
+        .join(known, on="business_id")
+        .filter(pl.col("known_on") <= pl.col("applied_on"))
+        .group_by("row")
+        .agg(newest)
+    )
+    row = moments.lazy().select("row").join(found, on="row", how="left", maintain_order="left")
+    return row.drop("row").collect(optimizations=AS_WRITTEN, engine="in-memory")
 
 
-def _newest(moments: pl.LazyFrame, records: pl.DataFrame | None, table: Table) -> pl.LazyFrame:
+def _known(at: int, table: Table, records: pl.DataFrame | None) -> pl.LazyFrame:
     known = (table.empty() if records is None else records).lazy()
     if table.holds:
         known = known.filter(table.holds)
-    return (
-        moments.join(known.select("business_id", "known_on"), on="business_id")
-        .filter(pl.col("known_on") <= pl.col("applied_on"))
-        .group_by("row")
-        .agg(pl.col("known_on").max().alias(table.name))
-    )
+    return known.select("business_id", "known_on", pl.lit(at).alias("table"))

@@ -1,6 +1,7 @@
 """What a policy says of an applicant: one pure function for requests, batches and worked cases."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -24,6 +25,7 @@ from serving.policy.values import Row
 
 Ages = Mapping[str, int | None]
 
+_NUMBERS = (int, float)  # a union would be made anew for each feature of each proposal
 _PLAUSIBLE = tuple((f.name, *f.plausible, f.department) for f in CATALOG if f.plausible)
 
 
@@ -65,17 +67,18 @@ class Evidence(msgspec.Struct, frozen=True):
     changed_trials: int = 0
 
 
+class _BeforeOffers(NamedTuple):
+    """Grade, the outcome it asks for, the rules that fired, and the limit (yuan)."""
+
+    grade: Grade
+    asks_for: Outcome
+    fired: list[Fired]
+    limit: int
+
+
 def judge(policy: Policy, evidence: Evidence, asked: Asked) -> Verdict:
     """Apply ``policy``: the strictest of the grade's outcome and of every rule that fires wins."""
-    grade = grade_of(policy, evidence.probability)
-    fired = [
-        *_unseen(policy, evidence),
-        *_implausible(evidence.row),
-        *_broken(policy, evidence.row),
-        *_not_automatic(policy, evidence, asked),
-    ]
-    limit = _limit(policy, grade, evidence.row, fired)
-    asks_for = grade.outcome_for(guaranteed=asked.guaranteed)
+    grade, asks_for, fired, limit = _before_offers(policy, evidence, asked)
     found: tuple[Offer, ...] = ()
     if strictest([asks_for, *(rule.outcome for rule in fired)]) != "decline":
         borrower = Borrower(evidence.row, grade.grade, evidence.probability, limit)
@@ -85,6 +88,32 @@ def judge(policy: Policy, evidence: Evidence, asked: Asked) -> Verdict:
     outcome = strictest([asks_for, *(rule.outcome for rule in fired)])
     ordered = tuple(sorted(fired, key=lambda rule: -STRICTNESS[rule.outcome]))
     return Verdict(outcome, grade.grade, 0 if outcome == "decline" else limit, ordered, found)
+
+
+def may_be_lent(policy: Policy, evidence: Evidence, asked: Asked) -> bool:
+    """Whether anything but the offers stands against lending just what is asked for.
+
+    False is ``judge``'s own word, said early: offers only ever make an outcome stricter, and none
+    is above the limit.
+    """
+    grade = grade_of(policy, evidence.probability)
+    if grade.outcome_for(guaranteed=asked.guaranteed) != "approve":
+        return False
+    _, _, fired, limit = _before_offers(policy, evidence, asked)
+    return limit >= asked.amount and all(rule.outcome == "approve" for rule in fired)
+
+
+def _before_offers(policy: Policy, evidence: Evidence, asked: Asked) -> _BeforeOffers:
+    """What ``policy`` says before it looks at products."""
+    grade = grade_of(policy, evidence.probability)
+    fired = [
+        *_unseen(policy, evidence),
+        *_implausible(evidence.row),
+        *_broken(policy, evidence.row),
+        *_not_automatic(policy, evidence, asked),
+    ]
+    limit = _limit(policy, grade, evidence.row, fired)
+    return _BeforeOffers(grade, grade.outcome_for(guaranteed=asked.guaranteed), fired, limit)
 
 
 def failing_cases(policy: Policy) -> list[str]:
@@ -160,7 +189,7 @@ def _implausible(row: Row) -> list[Fired]:
     found = []
     for name, low, high, department in _PLAUSIBLE:
         value = row.get(name)
-        if isinstance(value, int | float) and not low <= value <= high:
+        if isinstance(value, _NUMBERS) and not low <= value <= high:
             found.append(Fired(f"{name}_implausible", "refer", "R32", department))
     return found
 

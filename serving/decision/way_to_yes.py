@@ -11,7 +11,7 @@ import msgspec
 
 from features.catalog import CATALOG
 from serving.decision.scoring import Scored
-from serving.decision.verdict import Evidence, Fired, Verdict, grade_of, judge
+from serving.decision.verdict import Evidence, Fired, Verdict, judge, may_be_lent
 from serving.decision.what_if import Variant, is_computable, moved_with, rows_if
 from serving.policy.asked import Asked
 from serving.policy.bilingual import Text
@@ -115,12 +115,11 @@ class _Trials:
         if variant not in self._scored:
             self._scored[variant] = self._score(row)
         scored = self._scored[variant]
-        grade = grade_of(policy, scored.probability)
-        if grade.outcome_for(guaranteed=asked.guaranteed) != "approve":
-            return None
         trials = self._evidence.changed_trials + 1
         ages = self._evidence.ages
         evidence = Evidence(row, scored.probability, ages, scored.doubt, trials)
+        if not may_be_lent(policy, evidence, asked):
+            return None
         verdict = judge(policy, evidence, asked)
         if verdict.outcome != "approve":
             return None

@@ -5,17 +5,15 @@ translated, so a proposal that is submitted meets the features it was judged by.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
-
-import polars as pl
+from typing import Any, NamedTuple
 
 from features.build import REQUEST
 from features.catalog import CATALOG
+from features.one_row import finish_one
 from serving.policy.instalments import Repayment
 from serving.policy.values import Row, clean
 
 _OF_ROW = tuple(feature for feature in CATALOG if feature.source is None)
-_TYPES = {f.name: pl.String if f.is_category else pl.Float64 for f in CATALOG}
 _NAMES = frozenset(feature.name for feature in _OF_ROW)
 _READ = {f.name: frozenset(f.expression.meta.root_names()) for f in _OF_ROW}
 
@@ -49,22 +47,15 @@ def rows_if(row: Row, purpose: str, variants: Sequence[Variant]) -> list[Row]:
     A row that lacks what a feature of the request is computed from (see ``is_computable``) would
     get it wrong.
     """
-    computed = [feature for feature in _OF_ROW if feature.name in row]
-    read = {name for feature in computed for name in _READ[feature.name]} - _NAMES - {*REQUEST}
-    facts = [{**row, **dict(variant.moved)} for variant in variants]
-    frame = pl.LazyFrame(
-        {
-            "amount_fen": [variant.amount * 100 for variant in variants],
-            "term_months": [variant.term_months for variant in variants],
-            "purpose": [purpose] * len(variants),
-            "repayment": [variant.repayment for variant in variants],
-            **{name: [fact[name] for fact in facts] for name in sorted(read)},
-        },
-        schema_overrides={name: _TYPES[name] for name in read},
-    )
-    for feature in computed:
-        frame = frame.with_columns(feature.expression)
-    moved = frame.select(feature.name for feature in computed)
-    found = moved.collect(optimizations=pl.QueryOptFlags.none())  # too small to plan for
-    rows = zip(facts, found.iter_rows(named=True), strict=True)
-    return [{**fact, **clean(values)} for fact, values in rows]
+    computed = tuple(feature for feature in _OF_ROW if feature.name in row)
+    rows: list[Row] = []
+    for amount, term_months, repayment, moved in variants:
+        facts = {**row, **dict(moved)}
+        request = request_columns(amount, term_months, purpose, repayment)
+        rows.append({**facts, **clean(finish_one({**facts, **request}, computed))})
+    return rows
+
+
+def request_columns(amount: int, term_months: int, purpose: str, repayment: str) -> dict[str, Any]:
+    """A request as the features of the row read it; ``amount`` is in yuan."""
+    return dict(zip(REQUEST, (amount * 100, term_months, purpose, repayment), strict=True))

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 
@@ -10,7 +11,9 @@ import polars as pl
 
 from features.errors import MicroloanError, UnknownName
 from serving.bundles.champion import Champion
-from serving.decision.rows import evidence
+from serving.decision.decide import Application
+from serving.decision.rows import evidence, finished
+from serving.decision.sources import Dates
 from serving.desk.caller import Caller
 from serving.desk.quotes import quote
 from serving.desk.recorder import Answer, Asked, Limits, Place, Recorder
@@ -18,6 +21,8 @@ from serving.desk.replay import Record, decide_with
 from serving.desk.trials import business_hash, terms_of, trials_of
 from serving.journal.entries import Entry, Stored, decision_id_of, moment
 from serving.journal.journal import Journal
+from serving.online import Online
+from serving.policy.values import Row
 from serving.records import Records
 from serving.wire.bodies import invalid
 from serving.wire.problems import FieldError, Problem
@@ -40,9 +45,12 @@ class DecisionService:
         journal: Journal,
         limits: Limits | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        online: Online | None = None,
     ) -> None:
         self.champion = champion
         self.records = records
+        self.online = online
+        self.rows_from: Counter[str] = Counter(online=0, records=0)
         self.journal = journal
         self.recorder = Recorder(journal, limits, monotonic)
 
@@ -60,8 +68,9 @@ class DecisionService:
         self.recorder.close()
 
     def refresh(self) -> None:
-        """Turn to a newly published bundle and to newly ingested records; never raises."""
-        for part in (self.champion, self.records):
+        """Turn to a new bundle, new records and what was made of them; never raises."""
+        parts = (self.champion, self.records, self.online)
+        for part in (part for part in parts if part is not None):
             try:
                 part.refresh()
             except Exception:
@@ -115,7 +124,7 @@ class DecisionService:
     ) -> Entry:
         bundle, snapshot = self.champion.bundle, self.records.snapshot
         application = request.application(now)
-        row, sources = evidence(application, self.records_of(application.business_id))
+        row, sources = self._evidence(application, snapshot)
         terms = terms_of(self.journal, request)
         trials = trials_of(self.journal, business, terms, now)
         decision_id = decision_id_of(
@@ -158,7 +167,7 @@ class DecisionService:
 
     def _quoted(self, request: QuoteRequest, caller: Caller, now: datetime) -> bytes:
         application = request.asked_by("quote", now)
-        row, sources = evidence(application, self.records_of(application.business_id))
+        row, sources = self._evidence(application, self.records.snapshot)
         business = business_hash(self.journal, caller.organisation, request.business_id)
         trials = trials_of(self.journal, business, terms_of(self.journal, request), now)
         try:
@@ -174,6 +183,16 @@ class DecisionService:
         except UnknownName:
             raise invalid(FieldError("/actions", "not-allowed")) from None
         return answer_quote(quoted, request.actions)
+
+    def _evidence(self, application: Application, snapshot: str) -> tuple[Row, Dates]:
+        """Features and dates, made ahead if they were and the records are still the same."""
+        business_id = application.business_id
+        told = self.online and self.online.told(business_id, application.applied_on)
+        if told and told.snapshot == snapshot:
+            self.rows_from["online"] += 1
+            return finished(application, told.features), told.sources
+        self.rows_from["records"] += 1
+        return evidence(application, self.records_of(business_id))
 
     def records_of(self, business_id: str) -> dict[str, pl.DataFrame]:
         """A business's records; a store that was replaced meanwhile is opened anew, once."""

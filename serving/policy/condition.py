@@ -54,4 +54,7 @@ def holds(condition: Condition, row: Row) -> bool:
 
 def all_hold(conditions: Iterable[Condition], row: Row) -> bool:
     """Whether every condition holds; true of none."""
-    return all(holds(condition, row) for condition in conditions)
+    for condition in conditions:  # noqa: SIM110  # half the time of `all` with a generator
+        if not holds(condition, row):
+            return False
+    return True

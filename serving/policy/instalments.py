@@ -4,6 +4,7 @@ Interest is simple: every month costs a twelfth of the annual rate on the princi
 rounded to the nearest fen (half a fen up). The last payment settles whatever rounding left.
 """
 
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 Repayment = Literal["bullet", "instalment"]
@@ -24,6 +25,7 @@ class Payment(NamedTuple):
         return self.principal + self.interest
 
 
+@lru_cache(maxsize=4096)  # a way to yes prices the same few loans over and over
 def schedule(
     amount_fen: int, rate_bp: int, months: int, repayment: Repayment
 ) -> tuple[Payment, ...]:
@@ -46,6 +48,7 @@ def schedule(
     return tuple(payments)
 
 
+@lru_cache(maxsize=4096)
 def instalment(amount_fen: int, rate_bp: int, months: int) -> int:
     """The equal monthly payment of an annuity, rounded to the nearest fen; exact in integers."""
     if rate_bp == 0:

@@ -62,7 +62,7 @@ def create_app(
     ``per_second`` times in the long run, and an address fails to name one as often as ``failures``
     says.
     """
-    metrics = Metrics(service.journal, lambda: service.is_ready)
+    metrics = Metrics(service.journal, lambda: service.is_ready, service.rows_from)
     overrides = Overrides(service.recorder, second_person_above)
     handle = Handlers(service, overrides, metrics, clock, retention_years)
 

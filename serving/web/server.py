@@ -13,12 +13,14 @@ from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
+from threadpoolctl import threadpool_limits
 
 from serving.bundles.champion import Champion
 from serving.bundles.release import read_gate_keys
 from serving.desk.service import DecisionService, Limits
 from serving.journal.database import located
 from serving.journal.journal import Journal
+from serving.online import Online
 from serving.records import Records
 from serving.web.app import create_app
 from serving.web.keys import Keys
@@ -50,7 +52,8 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=GRACE_SECONDS,
             backlog=1024,
         )
-        with _handled_once():
+        # A row is too small to share: threads of BLAS would only wait for each other.
+        with _handled_once(), threadpool_limits(1):
             uvicorn.Server(config).run()
 
 
@@ -79,7 +82,7 @@ def opened(settings: Settings) -> Iterator[ASGIApp]:
     records.warm()
     journal = Journal(located(settings.journal, settings.journal_files), on_failure=_stop)
     limits = Limits(workers=settings.workers, waiting=settings.waiting)
-    service = DecisionService(champion, records, journal, limits)
+    service = DecisionService(champion, records, journal, limits, online=Online(settings.online))
     try:
         yield create_app(
             service,

@@ -21,6 +21,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     host: str = "127.0.0.1"
     port: int = 8000
     store: Path = Path("var/store")
+    online: Path = Path("var/online")
     bundles: Path = Path("var/bundles")
     gate_keys: Path = Path("var/gate.pub")
     journal: str = "var/journal/journal.db"  # a file, or the postgresql:// URL of a server

@@ -24,6 +24,7 @@ from serving.desk.service import DecisionService
 from serving.desk.service import Limits as Load
 from serving.journal.database import At
 from serving.journal.journal import Journal
+from serving.online import Online
 from serving.records import Records
 from serving.web.app import create_app
 from serving.web.keys import Keys, create_key
@@ -226,14 +227,20 @@ def open_desk(
     """Opens desks on one journal folder; each is closed before the next opens, or at the end."""
     with ExitStack() as stack:
 
-        def open_one(champion: Champion = champion, **limits: float) -> Desk:
+        def open_one(
+            champion: Champion = champion,
+            store: Path = store,
+            online: Path | None = None,
+            **limits: float,
+        ) -> Desk:
             stack.close()
             keys_path = tmp_path / "keys.json"
             create_key(keys_path, "first", ["auditor"], now=NOW)
             journal = Journal(journal_at)
             records = Records.open(store)
             chosen = Load(**{"deadline_s": 60.0, "patience_s": 30.0, **limits})  # type: ignore[arg-type]
-            service = DecisionService(champion, records, journal, chosen)
+            made_ahead = Online(online) if online else None
+            service = DecisionService(champion, records, journal, chosen, online=made_ahead)
             stack.callback(service.close)
             return Desk(service, keys_path, journal_at)
 

@@ -1,0 +1,72 @@
+"""One applicant's features of the row are those of the query, bit for bit, and need no query."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+from hypothesis import given
+
+from features import one_row
+from features.build import REQUEST, build
+from features.catalog import CATALOG
+from features.definition import Feature, feature
+from features.one_row import finish_one
+from tests.features import worlds as w
+from tests.features.spec import asked
+from tests.features.test_build import few
+
+OF_ROW = [feature for feature in CATALOG if feature.source is None]
+
+
+def same(left: object, right: object) -> bool:
+    """Equal to the last bit; floats print by their bits."""
+    return type(left) is type(right) and repr(left) == repr(right)
+
+
+@few
+@given(world=w.histories(), asking=w.applications(first=w.LATE))
+def test_the_features_of_a_row_alone_are_those_of_the_query(
+    world: w.World, asking: list[w.Row]
+) -> None:
+    applications = w.frame("applications", asking)
+    built = build(applications, w.frames(world), CATALOG)
+    requests = applications.select(REQUEST).iter_rows(named=True)
+    for request, row in zip(requests, built.iter_rows(named=True), strict=True):
+        told = {one.name: row[one.name] for one in CATALOG if one.source}
+        found = finish_one({**told, **request}, CATALOG)
+        assert [name for name, value in found.items() if not same(value, row[name])] == []
+        assert list(found) == [one.name for one in OF_ROW]
+
+
+def test_no_feature_of_the_catalogue_takes_a_query() -> None:
+    assert one_row._computed(CATALOG) is not None
+
+
+@feature(None, unit="ratio", reason="R36", undirected="a test")
+def logarithm() -> pl.Expr:
+    """What plain arithmetic cannot do."""
+    return (pl.col("amount_fen") * pl.col("tax_arrears")).log1p()
+
+
+@feature(None, unit="ratio", reason="R36", undirected="a test")
+def halved() -> pl.Expr:
+    """What reads it."""
+    return pl.col("logarithm") * 0.5
+
+
+@pytest.mark.parametrize("arrears", [None, 12.5])
+def test_what_is_beyond_arithmetic_takes_the_query_and_says_the_same(
+    arrears: float | None,
+) -> None:
+    features: list[Feature] = [
+        *(one for one in CATALOG if one.name == "tax_arrears"),
+        logarithm,
+        halved,
+    ]
+    request = asked(["shop"], date(2025, 6, 15)).select(REQUEST).row(0, named=True)
+    rows = pl.DataFrame(
+        [{**request, "tax_arrears": arrears}], schema_overrides={"tax_arrears": pl.Float64}
+    )
+    expected = rows.with_columns(logarithm.expression).select("logarithm", halved.expression)
+    found = finish_one(rows.row(0, named=True), features)
+    assert tuple(found.values()) == expected.row(0)
