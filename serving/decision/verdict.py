@@ -1,7 +1,6 @@
 """What a policy says of an applicant: one pure function for requests, batches and worked cases."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -67,18 +66,12 @@ class Evidence(msgspec.Struct, frozen=True):
     changed_trials: int = 0
 
 
-class _BeforeOffers(NamedTuple):
-    """Grade, the outcome it asks for, the rules that fired, and the limit (yuan)."""
-
-    grade: Grade
-    asks_for: Outcome
-    fired: list[Fired]
-    limit: int
-
-
 def judge(policy: Policy, evidence: Evidence, asked: Asked) -> Verdict:
     """Apply ``policy``: the strictest of the grade's outcome and of every rule that fires wins."""
-    grade, asks_for, fired, limit = _before_offers(policy, evidence, asked)
+    grade = grade_of(policy, evidence.probability)
+    fired = rules_fired(policy, evidence, asked)
+    limit = limit_under(policy, grade, evidence.row, fired)
+    asks_for = grade.outcome_for(guaranteed=asked.guaranteed)
     found: tuple[Offer, ...] = ()
     if strictest([asks_for, *(rule.outcome for rule in fired)]) != "decline":
         borrower = Borrower(evidence.row, grade.grade, evidence.probability, limit)
@@ -90,30 +83,20 @@ def judge(policy: Policy, evidence: Evidence, asked: Asked) -> Verdict:
     return Verdict(outcome, grade.grade, 0 if outcome == "decline" else limit, ordered, found)
 
 
-def may_be_lent(policy: Policy, evidence: Evidence, asked: Asked) -> bool:
-    """Whether anything but the offers stands against lending just what is asked for.
-
-    False is ``judge``'s own word, said early: offers only ever make an outcome stricter, and none
-    is above the limit.
-    """
-    grade = grade_of(policy, evidence.probability)
-    if grade.outcome_for(guaranteed=asked.guaranteed) != "approve":
-        return False
-    _, _, fired, limit = _before_offers(policy, evidence, asked)
-    return limit >= asked.amount and all(rule.outcome == "approve" for rule in fired)
-
-
-def _before_offers(policy: Policy, evidence: Evidence, asked: Asked) -> _BeforeOffers:
-    """What ``policy`` says before it looks at products."""
-    grade = grade_of(policy, evidence.probability)
-    fired = [
+def rules_fired(policy: Policy, evidence: Evidence, asked: Asked) -> list[Fired]:
+    """The rules that fire whatever products there are."""
+    return [
         *_unseen(policy, evidence),
         *_implausible(evidence.row),
         *_broken(policy, evidence.row),
         *_not_automatic(policy, evidence, asked),
     ]
-    limit = _limit(policy, grade, evidence.row, fired)
-    return _BeforeOffers(grade, grade.outcome_for(guaranteed=asked.guaranteed), fired, limit)
+
+
+def limit_under(policy: Policy, grade: Grade, row: Row, fired: Sequence[Fired]) -> int:
+    """The most that would be lent to this grade under the caps of the rules that fired, yuan."""
+    caps = [rule.cap for rule in fired if rule.cap is not None]
+    return limit_of(policy.limit, row, grade, caps)
 
 
 def failing_cases(policy: Policy) -> list[str]:
@@ -156,11 +139,6 @@ def _told(verdict: Verdict, expected: Expectation) -> Expectation:
         product=first.product if first and expected.product is not None else None,
         rate_bp=first.rate_bp if first and expected.rate_bp is not None else None,
     )
-
-
-def _limit(policy: Policy, grade: Grade, row: Row, fired: Sequence[Fired]) -> int:
-    caps = [rule.cap for rule in fired if rule.cap is not None]
-    return limit_of(policy.limit, row, grade, caps)
 
 
 def _unseen(policy: Policy, evidence: Evidence) -> list[Fired]:

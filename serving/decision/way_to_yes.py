@@ -11,7 +11,15 @@ import msgspec
 
 from features.catalog import CATALOG
 from serving.decision.scoring import Scored
-from serving.decision.verdict import Evidence, Fired, Verdict, judge, may_be_lent
+from serving.decision.verdict import (
+    Evidence,
+    Fired,
+    Verdict,
+    grade_of,
+    judge,
+    limit_under,
+    rules_fired,
+)
 from serving.decision.what_if import Variant, is_computable, moved_with, rows_if
 from serving.policy.asked import Asked
 from serving.policy.bilingual import Text
@@ -110,20 +118,34 @@ class _Trials:
 
     def granted(self, proposal: _Proposal) -> Offer | None:
         """The best offer that is just what is proposed, if the proposal is approved."""
-        variant, asked, policy = proposal.variant, proposal.asked, self._policy
-        row = self._rows[variant]
+        evidence = self._promising(proposal.variant, proposal.asked)
+        if evidence is None:
+            return None
+        verdict = judge(self._policy, evidence, proposal.asked)
+        if verdict.outcome != "approve":
+            return None
+        return next(
+            (offer for offer in verdict.offers if _is_as_asked(offer, proposal.asked)), None
+        )
+
+    def _promising(self, variant: Variant, asked: Asked) -> Evidence | None:
+        """What would be known, unless rule, grade or limit stand against it; cheapest asked first.
+
+        The policy's own words, said early: offers only ever make an outcome stricter.
+        """
+        policy, row = self._policy, self._rows[variant]
+        ages, trials = self._evidence.ages, self._evidence.changed_trials + 1
+        fired = rules_fired(policy, Evidence(row, 0.0, ages, changed_trials=trials), asked)
+        if any(rule.outcome != "approve" for rule in fired):
+            return None
         if variant not in self._scored:
             self._scored[variant] = self._score(row)
         scored = self._scored[variant]
-        trials = self._evidence.changed_trials + 1
-        ages = self._evidence.ages
-        evidence = Evidence(row, scored.probability, ages, scored.doubt, trials)
-        if not may_be_lent(policy, evidence, asked):
+        grade = grade_of(policy, scored.probability)
+        is_approved = grade.outcome_for(guaranteed=asked.guaranteed) == "approve"
+        if not is_approved or limit_under(policy, grade, row, fired) < asked.amount:
             return None
-        verdict = judge(policy, evidence, asked)
-        if verdict.outcome != "approve":
-            return None
-        return next((offer for offer in verdict.offers if _is_as_asked(offer, asked)), None)
+        return Evidence(row, scored.probability, ages, scored.doubt, trials)
 
 
 def _is_mendable(policy: Policy, fired: Fired) -> bool:

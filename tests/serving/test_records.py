@@ -47,6 +47,19 @@ def test_a_business_is_read_alone_as_in_its_bucket(store: Path) -> None:
             assert_frame_equal(rows, bucket[name].filter(pl.col("business_id") == code))
 
 
+@pytest.mark.parametrize("numbers", [(), (3,), (0, 7, 8, 21, 39, BUSINESSES + 1)])
+def test_some_businesses_are_read_together_as_in_their_buckets(
+    store: Path, numbers: tuple[int, ...]
+) -> None:
+    records = Records.open(store)
+    codes = [credit_code(number) for number in numbers]
+    every = [records.bucket(bucket) for bucket in range(records.buckets)]
+    for name, rows in records.businesses(codes).items():
+        both = pl.concat([bucket[name] for bucket in every])
+        expected = both.filter(pl.col("business_id").is_in(codes))
+        assert_frame_equal(rows, expected, check_row_order=False)
+
+
 def test_tables_have_the_types_of_their_contracts(store: Path) -> None:
     records = Records.open(store)
     for found in (records.business(credit_code(1)), records.business("nobody"), records.bucket(0)):
