@@ -21,7 +21,7 @@ _NAMED = 16  # digits of a state in a file's name
 def news_of(rows: pl.DataFrame) -> pl.DataFrame:
     """What rows that came, or went, are to their businesses: the first day they were known on."""
     news = rows.group_by("business_id").agg(pl.col("known_on").min().alias("since"))
-    return news.select(NEWS)
+    return news.select(list(NEWS))
 
 
 def differences(old: pl.DataFrame, new: pl.DataFrame) -> pl.DataFrame:
