@@ -52,7 +52,7 @@ def news_content(news: pl.DataFrame) -> bytes:
 
 def news_since(folder: Path, before: str, now: str) -> pl.DataFrame | None:
     """The news of all commits from one state to another; None if nobody knows."""
-    found = []
+    found: list[pl.DataFrame] = []
     for state, path in _back_from(folder, now):
         if state == before[:_NAMED]:
             return joined(found)
