@@ -1,14 +1,14 @@
 """Where businesses stand among similar ones: percentiles of what was known of all on one day."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
-from zoneinfo import ZoneInfo
+from datetime import date
 
 import polars as pl
 
-from features.build import BUSINESS_ZONE, as_known, build
+from features.build import as_known, as_of, finish
 from features.catalog import select
-from features.tables import APPLICATIONS, PEERS, REGISTRATIONS
+from features.spans import moments_of
+from features.tables import PEERS, REGISTRATIONS
 
 FEWEST = 30  # businesses that make a comparison
 FRESH_DAYS = 183  # a department silent for longer tells nothing of today
@@ -53,14 +53,15 @@ def measured(businesses: pl.Series, tables: Mapping[str, pl.DataFrame], on: date
         A row per business in operation: ``business_id``, ``known_on``, the columns of ``CELLS``,
         and ``MEASURES``, null where the department has fallen silent.
     """
-    asked = _as_if_asked(businesses, on)
+    moments = moments_of(businesses, on)
+    told = as_of(moments, tables, READ)
     fresh = (
         pl.when(pl.col(freshness) <= FRESH_DAYS).then(pl.col(feature)).alias(measure)
         for measure, (feature, freshness) in MEASURES.items()
     )
     return (
-        build(asked, tables, READ)
-        .with_columns(_districts(businesses, tables, on))
+        finish(pl.concat([moments, told], how="horizontal"), READ)
+        .with_columns(_districts(moments, tables))
         .filter(pl.col("is_operating") == 1)
         .select(
             "business_id",
@@ -115,26 +116,8 @@ def _size(monthly_sales: pl.Expr) -> pl.Expr:
     return sum(((monthly_sales >= bound).cast(pl.Int64) for bound in MONTHLY_SALES), pl.lit(0))
 
 
-def _as_if_asked(businesses: pl.Series, on: date) -> pl.DataFrame:
-    """What ``build`` takes for the businesses to be looked at on one day: nothing is asked for."""
-    noon = datetime(on.year, on.month, on.day, tzinfo=ZoneInfo(BUSINESS_ZONE)).astimezone(UTC)
-    known = {"business_id": businesses, "application_id": businesses, "applied_at": noon}
-    return pl.select(
-        pl.lit(known.get(name), dtype).alias(name) for name, dtype in APPLICATIONS.dtypes.items()
-    )
-
-
-def _districts(businesses: pl.Series, tables: Mapping[str, pl.DataFrame], on: date) -> pl.Series:
+def _districts(moments: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.Series:
     """The district that the register told of each business, in their order."""
-    moments = pl.DataFrame({"business_id": businesses}).with_columns(
-        pl.int_range(pl.len(), dtype=pl.UInt32).alias("row").set_sorted(),
-        pl.lit(on).alias("applied_on"),
-    )
     told = as_known(moments, tables[REGISTRATIONS.name], REGISTRATIONS)
-    return (
-        moments.lazy()
-        .join(told, on="row", how="left", maintain_order="left")
-        .select("district")
-        .collect()
-        .to_series()
-    )
+    rows = moments.lazy().join(told, on="row", how="left", maintain_order="left")
+    return rows.select("district").collect().to_series()

@@ -47,14 +47,14 @@ def _first_change(store: Path, before: Parts, tables: Parts) -> date | None:
 
     A day that had not come yet when the store was last written to was not compared.
     """
-    days = []
+    days: list[date] = []
     for name in SOURCES:
         then, now = before.get(name, {}), tables.get(name, {})
         for bucket in then.keys() | now.keys():
             if then.get(bucket) != now.get(bucket):
                 both = [read_part(store, TABLES[name], each.get(bucket)) for each in (then, now)]
                 rows = pl.concat(both)
-                days += rows.filter(rows.is_unique())["known_on"].unique()
+                days.extend(rows.filter(rows.is_unique())["known_on"].unique())
     return min([*days, *_known_on(store, before)[-1:]]) if days else None
 
 
