@@ -188,7 +188,7 @@ def _settings(trial: Any, seed: int) -> dict[str, Any]:
     return {
         "objective": "binary", "metric": "auc", "bagging_freq": 1, "verbosity": -1,
         "num_threads": 1, "seed": seed, "deterministic": True, "force_row_wise": True,
-        "max_bin": 63,
+        "max_bin": 63, "feature_pre_filter": False,
         **suggested,
     }  # fmt: skip
 

@@ -141,7 +141,7 @@ def related(name: str, features: pl.DataFrame, most: int = 5) -> tuple[tuple[str
         return ()
     rows = features.gather_every(1 + features.height // _MOST_ROWS)
     numbers = rows.select(pl.selectors.numeric()).to_pandas()
-    others = numbers.drop(columns=name)
+    others = numbers.loc[:, numbers.nunique() > 1].drop(columns=name, errors="ignore")
     alike = others.corrwith(numbers[name], method="spearman").dropna()
     strongest = alike.reindex(alike.abs().sort_values(ascending=False, kind="stable").index)
     return tuple((str(other), float(value)) for other, value in strongest.head(most).items())

@@ -140,7 +140,7 @@ def test_a_feature_is_shown_with_its_figures_and_picture(
     assert shown["default"]["bads"] == study_rows.bad.sum()
     assert shown["rows"] == pl.read_parquet(travelled.paths.features).height
     assert 0 < shown["missing"] < 1
-    assert shown["related"][0][0] in {"declared_sales_trend_6m", "declared_sales_yoy_3m"}
+    assert shown["related"][0][0] == "sales_growth_position"
     assert Path(shown["plot"]).read_bytes()[1:4] == b"PNG"
 
 
