@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from features.errors import MicroloanError
 
@@ -108,8 +109,7 @@ def located(journal: str, folder: Path) -> At:
     """Where ``journal``, a path or the URL of a server, is; ``folder`` is for a server's files."""
     if not journal.startswith(URLS):
         return Path(journal)
-    name = journal.partition("?")[0].rpartition("/")[2] or "postgresql"
-    return Server(journal, folder / name)
+    return Server(journal, folder / (urlsplit(journal).path.strip("/") or "postgresql"))
 
 
 def database_at(at: At) -> Database:

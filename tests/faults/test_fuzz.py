@@ -31,6 +31,7 @@ from tests.serving.test_hostile_bodies import BODIES, CODES, MOMENTS, STRINGS, V
 __all__ = ["journal_at", "open_desk"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 _log = logging.getLogger(__name__)
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 PARSED, SERVED, PARTS = full(1_000_000), full(20_000), 4
 SEED = int(os.environ.get("MICROLOAN_FUZZ_SEED", "0"))

@@ -20,6 +20,7 @@ from tests.serving.conftest import GATE_KEYS, NOW, Desk, journal_at, open_desk, 
 __all__ = ["journal_at", "open_desk"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 _log = logging.getLogger(__name__)
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 SUBMISSIONS, CALLERS = full(10_000), 16
 APPLICATIONS = SUBMISSIONS // 10

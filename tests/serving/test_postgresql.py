@@ -43,6 +43,8 @@ def writer_of(journal: Journal) -> PostgreSQLWriter:
 def test_a_url_names_a_server_and_anything_else_a_file(tmp_path: Path) -> None:
     found = located("postgresql://bank@db/journal?sslmode=require", tmp_path)
     assert found == Server("postgresql://bank@db/journal?sslmode=require", tmp_path / "journal")
+    unnamed = "postgresql://bank:secret@db"
+    assert located(unnamed, tmp_path) == Server(unnamed, tmp_path / "postgresql")
     assert located("var/journal.db", tmp_path) == Path("var/journal.db")
 
 
