@@ -41,11 +41,13 @@ def serve(settings: Settings) -> None:
     Raises:
         MicroloanError: keys, bundle, store or journal cannot be used; says which and what to do.
     """
+    configure()
     with opened(settings) as app:
         config = uvicorn.Config(
             app,
             host=settings.host,
             port=settings.port,
+            log_config=None,  # its warnings then leave as all others do
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -133,7 +135,6 @@ def main() -> int:
     from features.errors import MicroloanError
     from serving.web.settings import read_settings
 
-    configure()
     try:
         serve(read_settings(os.environ))
     except MicroloanError as error:
