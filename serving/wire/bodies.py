@@ -35,6 +35,7 @@ def read_json(body: bytes, kind: type[T], rules: Rules = NO_RULES) -> T:
     ``rules`` say of a field what its type cannot.
     """
     try:
+        body.decode()  # msgspec looks into a string only when it needs it
         value = msgspec.json.decode(body, type=kind)
         json.loads(body, object_pairs_hook=_distinct)
     except msgspec.ValidationError as error:

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from serving.web.keys import create_key
+from tests.pipelines.feeds import credit_code
 from tests.serving.conftest import GATE_KEYS, bundles, champion, request_of, scorer, store
 
 __all__ = ["bundles", "champion", "scorer", "store"]  # fixtures
@@ -62,6 +63,7 @@ class Service:
     process: "subprocess.Popen[bytes]"
     port: int
     key: str
+    businesses: int = 60
 
     @property
     def pid(self) -> int:
@@ -140,7 +142,8 @@ class Told:
 
 def ask(service: Service, connection: http.client.HTTPConnection, number: int) -> tuple[int, bytes]:
     """Send application ``number`` under its own key, always the same request."""
-    body = request_of(number, applied_at=APPLIED_AT)
+    business_id = credit_code(number % service.businesses)
+    body = request_of(number, business_id=business_id, applied_at=APPLIED_AT)
     headers = {
         "Authorization": f"Bearer {service.key}",
         "Content-Type": "application/json",

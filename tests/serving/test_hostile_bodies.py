@@ -41,6 +41,7 @@ WHOLE = [
     VALID[:-1] + b',"extra":1}', VALID[:-1] + b',"outcome":"approve"}',
     VALID[:-1] + b',"revision":1}', VALID[:-1] + b',"AMOUNT":1}', VALID.replace(b'"', b"'"),
     VALID[:-1] + b",}", b"/**/" + VALID, b"\x00" * 1000,
+    _with("amount", "-1").replace(b"A-000000", b"A-\x9c"),
 ]  # fmt: skip
 BODIES = [
     *[_with("amount", value) for value in VALUES],
