@@ -9,6 +9,7 @@ tell on a day (``as_of``) needs no request, and is kept for those to come (``fin
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import repeat
 
 import polars as pl
 
@@ -68,10 +69,15 @@ def as_of(
         A row per moment, in the given order, and a column per feature that reads a source.
     """
     rows = moments.select("row")
-    told = (
-        _histories(moments, tables.get(reading.source.name), reading)
-        for reading in _plan(tuple(features)).readings
+    readings = _plan(tuple(features)).readings
+    given = [tables.get(reading.source.name) for reading in readings]
+    # All sources in one go: of one business, a query costs more to start than to run.
+    known = pl.collect_all(
+        [_known(moments, *each) for each in zip(given, readings, strict=True)],
+        optimizations=AS_WRITTEN,
+        engine="in-memory",
     )
+    told = map(_histories, repeat(moments), known, given, readings)
     aligned = (_aligned(rows, histories) for histories in told)
     return pl.concat([rows, *aligned], how="horizontal").drop("row")
 
@@ -164,18 +170,17 @@ def _reading(source: Table, expressions: Sequence[pl.Expr]) -> _Reading:
     return _Reading(source, _columns_read(read, source), marks, tuple(expressions))
 
 
-def _histories(moments: pl.DataFrame, given: pl.DataFrame | None, asked: _Reading) -> pl.DataFrame:
-    """A row per moment with a known history in the source, with the value of each expression.
+def _histories(
+    moments: pl.DataFrame, known: pl.DataFrame, given: pl.DataFrame | None, asked: _Reading
+) -> pl.DataFrame:
+    """A row per moment with a history in the source, with the value of each expression.
 
     A complete source has a history of every business: where nothing is known nothing happened.
     """
-    if given is None:
-        return asked.unknown
-    found = _known_histories(moments, _conform(given, asked.source), asked)
-    if not asked.source.complete or found.height == moments.height:
-        return found
-    others = moments.select("row").join(found.select("row"), on="row", how="anti")
-    return pl.concat([found, others.join(asked.nothing, how="cross")])
+    if given is None or not asked.source.complete or known.height == moments.height:
+        return known
+    others = moments.select("row").join(known.select("row"), on="row", how="anti")
+    return pl.concat([known, others.join(asked.nothing, how="cross")])
 
 
 def _aligned(rows: pl.DataFrame, histories: pl.DataFrame) -> pl.DataFrame:
@@ -187,11 +192,11 @@ def _aligned(rows: pl.DataFrame, histories: pl.DataFrame) -> pl.DataFrame:
     return histories.drop("row")
 
 
-def _known_histories(moments: pl.DataFrame, records: pl.DataFrame, asked: _Reading) -> pl.DataFrame:
-    if not records.height:
-        return asked.unknown
-    histories = asked.of(moments, records).group_by("row", maintain_order=True)
-    return _run(histories.agg(asked.expressions))
+def _known(moments: pl.DataFrame, given: pl.DataFrame | None, asked: _Reading) -> pl.LazyFrame:
+    """The value of each expression for the moments of which something is known in the source."""
+    if given is None or not _conform(given, asked.source).height:
+        return asked.unknown.lazy()
+    return asked.of(moments, given).group_by("row", maintain_order=True).agg(asked.expressions)
 
 
 def _columns_read(named: Iterable[str], source: Table) -> tuple[str, ...]:
