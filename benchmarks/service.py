@@ -34,7 +34,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.materialise import PUT, materialise
-from pipelines.service import settings, today
+from pipelines.service import settings
 from pipelines.settings import Var
 from pipelines.world.credit_codes import credit_codes
 from serving.records import Records
@@ -89,7 +89,8 @@ def main(
 def _services(
     paths: Var, folder: Path, rows: int
 ) -> Iterator[tuple[str, int, subprocess.Popen[bytes], Any]]:
-    made = materialise(paths.store, folder / "online", first=today(), days=2)
+    asked_at = _last_application(paths)
+    made = materialise(paths.store, folder / "online", first=asked_at.date(), days=2)
     records = Records.open(paths.store).table("registrations")["business_id"].unique().to_list()
     businesses = _multiplied(Path(made.path), rows)
     keys = folder / "keys.json"
@@ -106,7 +107,7 @@ def _services(
         environment = {PREFIX + name.upper(): value for name, value in told.items()}
         with _running([sys.executable, "-m", "serving.web.server"], environment) as process:
             _await(port, "/health/ready")
-            yield name, port, process, _decision(ids, key)
+            yield name, port, process, _decision(ids, key, asked_at)
     model = folder / "model.txt"
     shutil.copy(paths.bundles / "champion" / "model.txt", model)
     yield from _rivals(folder, model)
@@ -135,7 +136,14 @@ def _rivals(folder: Path, model: Path) -> Iterator[tuple[str, int, subprocess.Po
         yield "a tutorial's FastAPI service", port, process, lambda _: sent
 
 
-def _decision(ids: list[str], key: str) -> Any:
+def _last_application(paths: Var) -> datetime:
+    """The newest moment at which the records were not stale yet: most were, at the clock's."""
+    newest = Records.open(paths.store).table("applications")["applied_at"].max()
+    assert isinstance(newest, datetime)
+    return newest.replace(hour=4, minute=0)  # noon in Shanghai, so that both have one day
+
+
+def _decision(ids: list[str], key: str, asked_at: datetime) -> Any:
     random = Random(0)
 
     def request(number: int) -> bytes:
@@ -145,6 +153,7 @@ def _decision(ids: list[str], key: str) -> Any:
             "amount": random.choice(AMOUNTS),
             "term_months": 12,
             "purpose": "stock",
+            "applied_at": asked_at.isoformat(),
         }
         headers = f"authorization: Bearer {key}\r\nidempotency-key: benchmark-{number:016d}\r\n"
         return post("/v1/decisions", msgspec.json.encode(body), headers)
