@@ -9,11 +9,8 @@ import pytest
 from serving.decision.decide import Decision
 from serving.desk.quotes import quote
 from serving.wire.schemas import Assessment, DecisionRequest, QuoteRequest, answer
-from tests.serving.conftest import NOW, Desk, post, request_of
-from tests.serving.test_way_to_yes import ASKED, ROWS, SOURCES, bundle
-
-__all__ = ["bundle"]  # the fixture
-pytestmark = pytest.mark.anyio
+from tests.serving.conftest import NOW, SOURCES, Desk, post, request_of
+from tests.serving.test_way_to_yes import ASKED, ROWS
 
 
 def asked_of(number: int = 0, **changes: object) -> dict[str, object]:
