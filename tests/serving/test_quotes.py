@@ -12,6 +12,8 @@ from serving.wire.schemas import Assessment, DecisionRequest, QuoteRequest, answ
 from tests.serving.conftest import NOW, SOURCES, Desk, post, request_of
 from tests.serving.test_way_to_yes import ASKED, ROWS
 
+pytestmark = pytest.mark.anyio
+
 
 def asked_of(number: int = 0, **changes: object) -> dict[str, object]:
     body = request_of(number, **changes)
