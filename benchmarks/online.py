@@ -8,6 +8,7 @@ the businesses; it is held against a rebuild of the same store of records.
 """
 
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -170,6 +171,7 @@ def _multiplied(path: Path, rows: int) -> list[str]:
             file.execute(PUT, (ids[-1], last_day, content))
     file.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
     file.close()
+    os.sync()  # or reads would wait for the disk
     return ids
 
 
