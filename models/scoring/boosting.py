@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +18,7 @@ Objective = Literal["binary", "poisson"]
 Encode = Callable[[Places, Places], tuple[Matrix, Matrix]]
 
 PATIENCE = 80
+BARREN = 20  # rounds on end without a split: other columns and rows would not find one either
 MOST_ROUNDS = 4000
 FEW_ROWS, MANY_ROWS = 3_000, 30_000
 ROUNDS_WITHOUT_FOLDS = 100
@@ -45,14 +45,17 @@ class Size:
     num_leaves: int
     least_rows: int
     lambda_l2: float
-    features_together: int | None
+    leaves_in_rows: int = 150  # a leaf holds its share of the rows, from 1 to 40 times the least
+    max_depth: int = -1
+    pace: float = 1.0  # small trees bear larger steps
 
 
 SIZES: dict[Form, Size] = {
-    "pairs": Size(num_leaves=6, least_rows=10, lambda_l2=10.0, features_together=2),
-    "free": Size(num_leaves=8, least_rows=10, lambda_l2=10.0, features_together=None),
+    # two questions on the way to a leaf: it depends on two features at most
+    "pairs": Size(num_leaves=4, least_rows=10, lambda_l2=10.0, max_depth=2, pace=2.0),
+    "free": Size(num_leaves=8, least_rows=10, lambda_l2=10.0),
     # where rows nearly repeat or features interlock, large trees pay; seldom in credit
-    "deep": Size(num_leaves=31, least_rows=5, lambda_l2=1.0, features_together=None),
+    "deep": Size(num_leaves=31, least_rows=5, lambda_l2=1.0, leaves_in_rows=1000),
 }
 
 
@@ -76,11 +79,13 @@ class Recipe:
     def settings(self, rows: int, seed: int) -> dict[str, Any]:
         """LightGBM's parameters for so many rows."""
         columns, size = len(self.directions), SIZES[self.form]
+        leaf = np.clip(rows / size.leaves_in_rows, size.least_rows, 40 * size.least_rows)
         return {
             "objective": self.objective,
-            "learning_rate": self.learning_rate,
+            "learning_rate": self.learning_rate * size.pace,
             "num_leaves": size.num_leaves,
-            "min_data_in_leaf": int(np.clip(rows / 150, size.least_rows, 40 * size.least_rows)),
+            "max_depth": size.max_depth,
+            "min_data_in_leaf": int(leaf),
             "feature_fraction": 0.7 if columns <= 12 else 0.5,
             "bagging_fraction": 0.7,
             "bagging_freq": 1,
@@ -92,21 +97,17 @@ class Recipe:
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
-            **self._constraints(columns),
+            **self._monotone(),
             **self.tuned,
         }
 
-    def _constraints(self, columns: int) -> dict[str, Any]:
-        constraints: dict[str, Any] = {}
-        if any(self.directions):
-            constraints["monotone_constraints"] = list(self.directions)
-            constraints["monotone_constraints_method"] = "intermediate"
-        together = SIZES[self.form].features_together
-        if together is not None and columns > together:
-            constraints["interaction_constraints"] = [
-                list(some) for some in combinations(range(columns), together)
-            ]
-        return constraints
+    def _monotone(self) -> dict[str, Any]:
+        if not any(self.directions):
+            return {}
+        return {
+            "monotone_constraints": list(self.directions),
+            "monotone_constraints_method": "intermediate",
+        }
 
 
 def learning_rate(rows: int) -> float:
@@ -179,13 +180,14 @@ def _out_of_fold(
 
 def _grow_together(boosters: Sequence[Any]) -> int:
     """Rounds at the lowest mean validation loss."""
-    best, lowest = 0, np.inf
+    best, lowest, barren = 0, np.inf, 0
     for done in range(1, MOST_ROUNDS + 1):
-        stuck = [booster.update() for booster in boosters]
+        split = [not booster.update() for booster in boosters]
+        barren = 0 if any(split) else barren + 1
         loss = np.mean([booster.eval_valid()[0][2] for booster in boosters])
         if loss < lowest:
             best, lowest = done, float(loss)
-        if all(stuck) or done - best >= PATIENCE:
+        if barren >= BARREN or done - best >= PATIENCE:
             break
     return best
 
@@ -209,8 +211,10 @@ def grow(
 
 
 def _grow_for(booster: Any, rounds: int) -> None:
+    barren = 0
     for _ in range(rounds):
-        if booster.update():  # no split is left to make
+        barren = barren + 1 if booster.update() else 0
+        if barren >= BARREN:
             break
 
 

@@ -1,5 +1,7 @@
 """Read a frame of any kind into one matrix of numbers, text columns as codes of their levels."""
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,8 @@ from features.errors import BadTable
 Matrix = NDArray[np.float64]
 Levels = tuple[str, ...]
 
+MICROSECONDS_A_DAY = 86_400_000_000
+
 
 class UnreadableColumn(BadTable, ValueError):
     """A column that cannot become a feature as it stands."""
@@ -29,7 +33,7 @@ class Columns:
 
     @classmethod
     def of(cls, X: Any) -> "Columns":
-        """Learn names and levels from the columns of `X`; dates and nested values are refused."""
+        """Learn names and levels from the columns of `X`; nested values are refused."""
         series = read(X)
         return cls(tuple(s.name for s in series), tuple(_levels(s) for s in series))
 
@@ -62,10 +66,22 @@ def read(X: Any) -> list[pl.Series]:
 
 
 def frame_or_array(X: Any) -> Any:
-    """A frame as it is; anything else as an array of two dimensions."""
-    if isinstance(X, pd.DataFrame | pl.DataFrame | pl.LazyFrame | pa.Table):
+    """A frame as it is, if its names differ; anything else as an array of two dimensions."""
+    if isinstance(X, pl.DataFrame | pl.LazyFrame):
+        return X
+    if isinstance(X, pd.DataFrame | pa.Table):
+        _demand_distinct(X.columns if isinstance(X, pd.DataFrame) else X.column_names)
         return X
     return check_array(X, dtype=None, ensure_all_finite=False)
+
+
+def _demand_distinct(names: Iterable[Any]) -> None:
+    twice = [name for name, times in Counter(map(str, names)).items() if times > 1]
+    if twice:
+        raise UnreadableColumn(
+            f"{len(twice)} names stand over more than one column (first: {twice[0]!r}). "
+            "Give every column a name of its own."
+        )
 
 
 def one_column(name: str, values: Any) -> pl.Series:
@@ -88,6 +104,8 @@ def _from_pandas(name: str, column: "pd.Series[Any]") -> pl.Series:
         column = column.astype(object)
     if column.dtype == object:
         return _from_array(name, column.to_numpy())
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        column = column.dt.tz_convert(None)
     return pl.from_pandas(column).alias(name)
 
 
@@ -110,15 +128,10 @@ def _levels(column: pl.Series) -> Levels | None:
     kind = column.dtype
     if kind in (pl.String, pl.Categorical) or isinstance(kind, pl.Enum):
         return tuple(column.cast(pl.String).drop_nulls().unique().sort().to_list())
-    if kind.is_numeric() or kind in (pl.Boolean, pl.Null):
+    if kind.is_numeric() or kind.is_temporal() or kind in (pl.Boolean, pl.Null):
         return None
-    if kind.is_temporal():
-        raise UnreadableColumn(
-            f"Column {column.name!r} holds {kind}: a date is not a feature. "
-            "Drop it, or give the days between it and the application."
-        )
     raise UnreadableColumn(
-        f"Column {column.name!r} holds {kind}; a feature is a number, true/false or text."
+        f"Column {column.name!r} holds {kind}; a feature is a number, true/false, text or a date."
     )
 
 
@@ -130,7 +143,16 @@ def _numbers(column: pl.Series) -> Matrix:
                 f"Column {column.name!r} held numbers when fitted and holds text now "
                 f"(first: {first[0]!r}). Give it as a number."
             )
+    if column.dtype.is_temporal():
+        column = _days(column)
     return np.asarray(column.cast(pl.Float64, strict=False).to_numpy(), dtype=np.float64)
+
+
+def _days(column: pl.Series) -> pl.Series:
+    """Days since 1970 of dates and moments, with the fraction of the day; the days of durations."""
+    is_moment = column.dtype in (pl.Date, pl.Datetime)
+    microseconds = column.cast(pl.Datetime("us") if is_moment else pl.Duration("us"))
+    return microseconds.to_physical() / MICROSECONDS_A_DAY
 
 
 def _codes(column: pl.Series, levels: Levels) -> Matrix:

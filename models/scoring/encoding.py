@@ -15,6 +15,7 @@ Places = NDArray[np.int64]
 
 PRIOR_ROWS = 10.0  # a level's risk is drawn to the mean as if this many average rows were added
 PARTS = 5
+COMMON_ROWS = 100.0  # from so many rows on, one row's outcome is lost in its level's risk
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ def fit_encoding(
 ) -> tuple[Encoding, Matrix]:
     """The encoding for rows to come, and the training rows encoded without their own outcome.
 
-    A training row's level is valued by the other parts of the data alone, so that a level seen
-    once cannot give away its row's outcome; `part` says which part a row is in.
+    A training row's rare level is valued by the other parts of the data alone, so that a level seen
+    once cannot give away its row's outcome; `part` says which part a row is in. Rows of a common
+    level share one value, as they will when served: as many values as parts would blur it.
     """
     texts = [at for at, levels in enumerate(columns.levels) if levels is not None]
     matrix = codes.copy(order="F") if texts else codes
@@ -71,10 +73,13 @@ def fit_encoding(
     for at in texts:
         levels = len(columns.levels[at] or ())
         risks[at] = level_risks(codes[:, at], bad, weight, levels)
-        for own in np.unique(part):
+        matrix[:, at] = _look_up(risks[at], codes[:, at])
+        rare = _is_rare(codes[:, at], weight, levels)
+        for own in np.unique(part[rare]):
             others = part != own
             cross = level_risks(codes[others, at], bad[others], weight[others], levels)
-            matrix[~others, at] = _look_up(cross, codes[~others, at])
+            hidden = rare & ~others
+            matrix[hidden, at] = _look_up(cross, codes[hidden, at])
     return Encoding(columns, tuple(risks), _fills(matrix)), matrix
 
 
@@ -86,6 +91,14 @@ def level_risks(codes: Vector, bad: Vector, weight: Vector, levels: int) -> Vect
     bads = np.bincount(level, (weight * bad)[seen], levels)
     prior = np.average(bad, weights=weight) if len(bad) else 0.5
     return np.where(rows > 0, (bads + PRIOR_ROWS * prior) / (rows + PRIOR_ROWS), np.nan)
+
+
+def _is_rare(codes: Vector, weight: Vector, levels: int) -> NDArray[np.bool_]:
+    """Rows of levels with fewer than `COMMON_ROWS` effective rows (Kish 1965)."""
+    level = np.where(np.isnan(codes), levels, codes).astype(np.int64)
+    total = np.bincount(level, weight, levels + 1)
+    squares = np.bincount(level, weight**2, levels + 1)
+    return (total**2 < COMMON_ROWS * squares)[level]
 
 
 def _with_risks(codes: Matrix, risks: tuple[Vector | None, ...]) -> Matrix:

@@ -131,6 +131,8 @@ def _space(settings: dict[str, Any]) -> dict[str, Any]:
     space: dict[str, Any] = {}
     for name, (least, most) in AROUND.items():
         low, high = settings[name] * least, settings[name] * most
+        if name == "num_leaves" and settings["max_depth"] > 0:
+            high = min(high, 2 ** settings["max_depth"])
         if isinstance(settings[name], int):
             space[name] = IntDistribution(max(2, round(low)), round(high), log=True)
         else:

@@ -146,12 +146,6 @@ def test_an_unknown_level_is_read_as_missing(fitted: Scorer) -> None:
     np.testing.assert_array_equal(unknown, missing)
 
 
-def test_dates_are_refused_by_name() -> None:
-    X, y = applicants(100)
-    with pytest.raises(MicroloanError, match=r"'opened' holds .*a date is not a feature"):
-        Scorer().fit(X.assign(opened=pd.Timestamp("2024-01-01")), y)
-
-
 def test_text_where_numbers_were_is_refused(fitted: Scorer) -> None:
     X, _ = applicants(10)
     with pytest.raises(MicroloanError, match="'age' held numbers"):
