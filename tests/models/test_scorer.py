@@ -14,6 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from features.errors import MicroloanError
 from models import Scorer
 from models.scoring import boosting
+from models.scoring.trees import read_leaves
 from tests.models.scorer_portfolio import DIRECTIONS, applicants
 
 EXPECTED_FAILURES = {
@@ -181,6 +182,12 @@ def test_a_setting_replaces_that_of_the_house_and_is_saved_with_the_scorer() -> 
     scorer = Scorer(form="pairs", seeds=1, settings={"num_leaves": 2}).fit(X, y)
     assert "num_leaves=2\n" in scorer.fitted_.model
     assert Scorer.from_bytes(scorer.to_bytes()).get_params()["settings"] == {"num_leaves": 2}
+
+
+def test_no_setting_lets_three_features_act_together_in_pairs() -> None:
+    X, y = applicants(600)
+    scorer = Scorer(form="pairs", seeds=1, settings={"num_leaves": 31}, n_jobs=1).fit(X, y)
+    assert all(len(leaf.features) <= 2 for leaf in read_leaves(scorer.fitted_.model))
 
 
 def test_reasons_are_the_largest_harms_in_order(fitted: Scorer) -> None:
