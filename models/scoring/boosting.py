@@ -86,7 +86,7 @@ class Recipe:
             "num_leaves": size.num_leaves,
             "max_depth": size.max_depth,
             "min_data_in_leaf": int(leaf),
-            "feature_fraction": 0.7 if columns <= 12 else 0.5,
+            "feature_fraction": 0.7 if columns <= 12 else 0.5 if columns <= 60 else 0.3,
             "bagging_fraction": 0.7,
             "bagging_freq": 1,
             "lambda_l2": size.lambda_l2,
