@@ -36,7 +36,8 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
     """Probability of default, points, and reasons that add up to the score.
 
     The second of the two classes (1, True, "bad" after "good") is default. Frames may come from
-    pandas, Polars or Arrow, with missing values and text columns; arrays of numbers work too.
+    pandas, Polars or Arrow, with missing values, text and dates (which count as days since 1970);
+    arrays of numbers work too.
 
     Args:
         directions: By feature, 1 if risk rises with it, -1 if risk falls, 0 if unknown.
