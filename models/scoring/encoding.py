@@ -72,8 +72,8 @@ def fit_encoding(
     risks: list[Vector | None] = [None] * len(columns.names)
     for at in texts:
         levels = len(columns.levels[at] or ())
-        risks[at] = level_risks(codes[:, at], bad, weight, levels)
-        matrix[:, at] = _look_up(risks[at], codes[:, at])
+        risks[at] = served = level_risks(codes[:, at], bad, weight, levels)
+        matrix[:, at] = _look_up(served, codes[:, at])
         rare = _is_rare(codes[:, at], weight, levels)
         for own in np.unique(part[rare]):
             others = part != own
