@@ -8,14 +8,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.scoring.columns import Matrix
+from models.scoring.batches import batches
+from models.scoring.columns import Codes, Matrix
 from models.scoring.folds import Fold, Places
+from models.scoring.on_cluster import grow_on_cluster
 from models.scoring.trees import merge_models
 
 Vector = NDArray[np.float64]
 Form = Literal["pairs", "free", "deep"]
 Objective = Literal["binary", "poisson"]
-Encode = Callable[[Places, Places], tuple[Matrix, Matrix]]
+Encode = Callable[[Places, Places], tuple[Codes, Matrix]]
 
 PATIENCE = 80
 BARREN = 20  # rounds on end without a split: other columns and rows would not find one either
@@ -63,7 +65,8 @@ SIZES: dict[Form, Size] = {
 class Recipe:
     """What a fit fixes before it sees an outcome; `directions` is one of -1, 0, 1 a column.
 
-    `tuned` replaces the house settings of the same name.
+    `tuned` replaces the house settings of the same name. `cluster` is the address of a Dask
+    scheduler whose workers grow the trees of the final fit; without it this machine does.
     """
 
     form: Form
@@ -75,6 +78,7 @@ class Recipe:
     learning_rate: float
     objective: Objective = "binary"
     tuned: Mapping[str, float] = field(default_factory=dict)
+    cluster: str | None = None
 
     def settings(self, rows: int, seed: int) -> dict[str, Any]:
         """LightGBM's parameters for so many rows."""
@@ -195,19 +199,34 @@ def _grow_together(boosters: Sequence[Any]) -> int:
 def grow(
     recipe: Recipe,
     rounds: int,
-    matrix: Matrix,
+    encoded: Codes,
     target: Vector,
     weight: Vector,
     names: Sequence[str],
 ) -> tuple[str, list[Any]]:
     """The text of one model whose score is the mean over seeds, and the boosters behind it."""
-    data = _dataset(recipe.settings(len(target), 0), matrix, target, weight, _plain(names))
-    boosters = []
-    for seed in range(recipe.seeds):
-        booster = _booster(recipe.settings(len(target), seed), data)
-        _grow_for(booster, rounds)
-        boosters.append(booster)
+    each = [recipe.settings(len(target), seed) for seed in range(recipe.seeds)]
+    rows = (encoded, target, weight, _plain(names))
+    if recipe.cluster is None:
+        boosters = _grow_here(each, rounds, *rows)
+    else:
+        boosters = grow_on_cluster(recipe.cluster, each, rounds, *rows)
     return merge_models([booster.model_to_string() for booster in boosters]), boosters
+
+
+def _grow_here(
+    settings: Sequence[dict[str, Any]],
+    rounds: int,
+    encoded: Codes,
+    target: Vector,
+    weight: Vector,
+    names: Sequence[str],
+) -> list[Any]:
+    data = _dataset(settings[0], encoded, target, weight, names)
+    boosters = [_booster(one, data) for one in settings]
+    for booster in boosters:
+        _grow_for(booster, rounds)
+    return boosters
 
 
 def _grow_for(booster: Any, rounds: int) -> None:
@@ -232,8 +251,9 @@ def _booster(settings: dict[str, Any], data: Any) -> Any:
 
 
 def _dataset(
-    settings: dict[str, Any], matrix: Matrix, target: Vector, weight: Vector, names: Any = "auto"
+    settings: dict[str, Any], encoded: Codes, target: Vector, weight: Vector, names: Any = "auto"
 ) -> Any:
     import lightgbm
 
-    return lightgbm.Dataset(matrix, target, weight=weight, feature_name=names, params=settings)
+    rows = batches(encoded)
+    return lightgbm.Dataset(rows, target, weight=weight, feature_name=names, params=settings)

@@ -1,8 +1,8 @@
-"""Read a frame of any kind into one matrix of numbers, text columns as codes of their levels."""
+"""Read a frame of any kind as numbers, text columns as codes of their levels."""
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from sklearn.utils.validation import check_array
 from features.errors import BadTable
 
 Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
+Places = NDArray[np.int64]
 Levels = tuple[str, ...]
 
 MICROSECONDS_A_DAY = 86_400_000_000
@@ -22,6 +24,54 @@ MICROSECONDS_A_DAY = 86_400_000_000
 
 class UnreadableColumn(BadTable, ValueError):
     """A column that cannot become a feature as it stands."""
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Rows of a frame as float64, shape (rows, columns), read where the frame keeps them.
+
+    A matrix would be the frame once more in memory: a column, or some rows, are copied when asked
+    for. ``places`` are those of the rows in ``columns``.
+    """
+
+    columns: tuple[Vector, ...]
+    places: Places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return len(self.places), len(self.columns)
+
+    def column(self, at: int) -> Vector:
+        """Values of one column."""
+        return self.columns[at][self.places]
+
+    def __iter__(self) -> Iterator[Vector]:
+        """Column after column."""
+        return (self.column(at) for at in range(len(self.columns)))
+
+    def __getitem__(self, rows: slice | Places) -> Matrix:
+        """Values of some rows."""
+        places = self.places[rows]
+        matrix = np.empty((len(places), len(self.columns)))
+        for at, column in enumerate(self.columns):
+            matrix[:, at] = column[places]
+        return matrix
+
+    def at(self, rows: Places) -> "Codes":
+        """Some rows, uncopied."""
+        return replace(self, places=self.places[rows])
+
+    def with_columns(self, values: Mapping[int, Vector]) -> "Codes":
+        """The same rows with other values in some columns."""
+        columns = list(self.columns)
+        for at, column in values.items():
+            columns[at] = np.full(len(columns[at]), np.nan)
+            columns[at][self.places] = column
+        return replace(self, columns=tuple(columns))
 
 
 @dataclass(frozen=True)
@@ -34,35 +84,56 @@ class Columns:
     @classmethod
     def of(cls, X: Any) -> "Columns":
         """Learn names and levels from the columns of `X`; nested values are refused."""
-        series = read(X)
-        return cls(tuple(s.name for s in series), tuple(_levels(s) for s in series))
+        known = [(name, _levels(column)) for name, column in read(X)]
+        return cls(tuple(name for name, _ in known), tuple(levels for _, levels in known))
+
+    def codes(self, X: Any) -> Codes:
+        """Rows of `X` as float64, uncopied where it holds such; null and unknown levels are NaN."""
+        X = X.collect() if isinstance(X, pl.LazyFrame) else frame_or_array(X)
+        rows, columns = X.shape
+        if columns != len(self.names):
+            raise UnreadableColumn(
+                f"The scorer was fitted on {len(self.names)} columns and got {columns}."
+            )
+        values = tuple(
+            _numbers(name, column) if levels is None else _codes(name, column, levels)
+            for (name, column), levels in zip(read(X), self.levels, strict=True)
+        )
+        return Codes(values, np.arange(rows))
 
     def matrix(self, X: Any) -> Matrix:
-        """Rows of `X` as float64, shape (rows, columns); null, NaN and unknown levels are NaN."""
-        series = read(X)
-        if len(series) != len(self.names):
-            raise UnreadableColumn(
-                f"The scorer was fitted on {len(self.names)} columns and got {len(series)}."
-            )
-        rows = len(series[0]) if series else 0
-        matrix = np.empty((rows, len(series)), order="F")
-        for at, (column, levels) in enumerate(zip(series, self.levels, strict=True)):
-            matrix[:, at] = _numbers(column) if levels is None else _codes(column, levels)
+        """Rows of `X` as float64, shape (rows, columns); null and unknown levels are NaN."""
+        codes = self.codes(X)
+        matrix = np.empty(codes.shape, order="F")
+        for at, column in enumerate(codes.columns):
+            matrix[:, at] = column
         return matrix
 
 
-def read(X: Any) -> list[pl.Series]:
-    """The columns of a pandas, Polars or Arrow frame, or of an array, as Polars series."""
+def read(X: Any) -> Iterator[tuple[str, pl.Series | Vector]]:
+    """The columns of a pandas, Polars or Arrow frame, or of an array, by name.
+
+    Columns of float64 come as they lie, any other as a Polars series, one at a time.
+    """
     if isinstance(X, pl.LazyFrame):
         X = X.collect()
     if isinstance(X, pa.Table):
-        return [_from_arrow(str(name), X[name]) for name in X.column_names]
-    if isinstance(X, pl.DataFrame):
-        return X.get_columns()
-    if isinstance(X, pd.DataFrame):
-        return [_from_pandas(str(name), X.iloc[:, at]) for at, name in enumerate(X.columns)]
-    array = frame_or_array(X)
-    return [_from_array(f"x{at}", array[:, at]) for at in range(array.shape[1])]
+        yield from ((str(name), _from_arrow(str(name), X[name])) for name in X.column_names)
+    elif isinstance(X, pl.DataFrame):
+        yield from ((column.name, column) for column in X.iter_columns())
+    elif isinstance(X, pd.DataFrame):
+        for at, name in enumerate(X.columns):
+            yield str(name), _own_or_read(str(name), X.iloc[:, at])
+    else:
+        array = frame_or_array(X)
+        for at in range(array.shape[1]):
+            yield f"x{at}", _own_or_read(f"x{at}", array[:, at])
+
+
+def _own_or_read(name: str, column: Any) -> pl.Series | Vector:
+    if column.dtype == np.float64:
+        return np.asarray(column)
+    return one_column(name, column)
 
 
 def frame_or_array(X: Any) -> Any:
@@ -124,7 +195,9 @@ def _is_missing(value: Any) -> bool:
     return value is None or value is pd.NA or value is pd.NaT or value != value
 
 
-def _levels(column: pl.Series) -> Levels | None:
+def _levels(column: pl.Series | Vector) -> Levels | None:
+    if isinstance(column, np.ndarray):
+        return None
     kind = column.dtype
     if kind in (pl.String, pl.Categorical) or isinstance(kind, pl.Enum):
         return tuple(column.cast(pl.String).drop_nulls().unique().sort().to_list())
@@ -135,12 +208,14 @@ def _levels(column: pl.Series) -> Levels | None:
     )
 
 
-def _numbers(column: pl.Series) -> Matrix:
+def _numbers(name: str, column: pl.Series | Vector) -> Vector:
+    if isinstance(column, np.ndarray):
+        return column
     if _levels(column) is not None:
         first = column.drop_nulls().head(1).to_list()
         if first:
             raise UnreadableColumn(
-                f"Column {column.name!r} held numbers when fitted and holds text now "
+                f"Column {name!r} held numbers when fitted and holds text now "
                 f"(first: {first[0]!r}). Give it as a number."
             )
     if column.dtype.is_temporal():
@@ -155,11 +230,12 @@ def _days(column: pl.Series) -> pl.Series:
     return microseconds.to_physical() / MICROSECONDS_A_DAY
 
 
-def _codes(column: pl.Series, levels: Levels) -> Matrix:
+def _codes(name: str, column: pl.Series | Vector, levels: Levels) -> Vector:
+    if isinstance(column, np.ndarray):
+        column = pl.Series(name, column, nan_to_null=True)
     if _levels(column) is None and column.null_count() < len(column):
         raise UnreadableColumn(
-            f"Column {column.name!r} held text when fitted and holds {column.dtype} now. "
-            "Give it as text."
+            f"Column {name!r} held text when fitted and holds {column.dtype} now. Give it as text."
         )
     known = column.cast(pl.String).cast(pl.Enum(list(levels)), strict=False)
     return np.asarray(known.to_physical().cast(pl.Float64).to_numpy(), dtype=np.float64)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.scoring.columns import Columns, Matrix
+from models.scoring.columns import Codes, Columns, Matrix
 
 Vector = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -59,28 +59,30 @@ class Encoding:
 
 
 def fit_encoding(
-    columns: Columns, codes: Matrix, bad: Vector, weight: Vector, part: Places
-) -> tuple[Encoding, Matrix]:
+    columns: Columns, codes: Codes, bad: Vector, weight: Vector, part: Places
+) -> tuple[Encoding, Codes]:
     """The encoding for rows to come, and the training rows encoded without their own outcome.
 
     A training row's rare level is valued by the other parts of the data alone, so that a level seen
     once cannot give away its row's outcome; `part` says which part a row is in. Rows of a common
     level share one value, as they will when served: as many values as parts would blur it.
     """
-    texts = [at for at, levels in enumerate(columns.levels) if levels is not None]
-    matrix = codes.copy(order="F") if texts else codes
     risks: list[Vector | None] = [None] * len(columns.names)
-    for at in texts:
-        levels = len(columns.levels[at] or ())
-        risks[at] = served = level_risks(codes[:, at], bad, weight, levels)
-        matrix[:, at] = _look_up(served, codes[:, at])
-        rare = _is_rare(codes[:, at], weight, levels)
+    encoded: dict[int, Vector] = {}
+    for at, known in enumerate(columns.levels):
+        if known is None:
+            continue
+        level, levels = codes.column(at), len(known)
+        risks[at] = served = level_risks(level, bad, weight, levels)
+        encoded[at] = _look_up(served, level)
+        rare = _is_rare(level, weight, levels)
         for own in np.unique(part[rare]):
             others = part != own
-            cross = level_risks(codes[others, at], bad[others], weight[others], levels)
+            cross = level_risks(level[others], bad[others], weight[others], levels)
             hidden = rare & ~others
-            matrix[hidden, at] = _look_up(cross, codes[hidden, at])
-    return Encoding(columns, tuple(risks), _fills(matrix)), matrix
+            encoded[at][hidden] = _look_up(cross, level[hidden])
+    seen = codes.with_columns(encoded)
+    return Encoding(columns, tuple(risks), _fills(seen)), seen
 
 
 def level_risks(codes: Vector, bad: Vector, weight: Vector, levels: int) -> Vector:
@@ -114,9 +116,9 @@ def _look_up(risk: Vector, codes: Vector) -> Vector:
     return np.append(risk, np.nan)[at]
 
 
-def _fills(matrix: Matrix) -> Vector:
-    """Medians of the columns without a missing value, one at a time: together they copy all."""
-    return np.array([_median_if_complete(column) for column in matrix.T])
+def _fills(codes: Codes) -> Vector:
+    """Medians of the columns without a missing value."""
+    return np.array([_median_if_complete(column) for column in codes])
 
 
 def _median_if_complete(column: Vector) -> float:

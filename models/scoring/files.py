@@ -16,6 +16,7 @@ from models.scoring.encoding import Encoding
 from models.scoring.fitting import Fitted
 
 FORMAT = 1
+WHERE = ("n_jobs", "cluster")  # parameters that say where to fit: no part of what was fitted
 
 
 class BrokenScorer(MicroloanError):
@@ -30,8 +31,7 @@ def write_files(
     content = {
         "format": FORMAT,
         "model_sha256": hashlib.sha256(model).hexdigest(),
-        # threads do not change the model, so they are no part of it
-        "parameters": {name: parameters[name] for name in sorted(parameters) if name != "n_jobs"},
+        "parameters": {name: parameters[name] for name in sorted(parameters) if name not in WHERE},
         "classes": classes.tolist(),
         "form": fitted.form,
         "rounds": fitted.rounds,

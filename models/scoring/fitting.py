@@ -60,7 +60,7 @@ def calibrated(
         calibration=calibration,
         additive=grown.additive,
         rounds=grown.rounds,
-        rows=len(grown.matrix),
+        rows=len(grown.encoded),
         bad_rate=bad_rate,
         out_of_fold=calibration(out_of_fold),
     )

@@ -1,6 +1,6 @@
 """An order of rows that depends on their content alone, and the folds cut from it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -15,7 +15,7 @@ FOLDS = 3
 FIRST_TRAINED_SHARE = 0.4  # of the rows, oldest first, before the first forward fold
 
 
-def content_order(columns: Sequence[Vector], tie: Vector) -> Places:
+def content_order(columns: Iterable[Vector], tie: Vector) -> Places:
     """Places of rows sorted by a hash of their values: shuffled rows give the same sequence.
 
     Rows of equal values follow in the order of `tie`; rows that tie there too are one and the

@@ -16,7 +16,7 @@ from models.scoring.boosting import (
     loss,
     out_of_fold,
 )
-from models.scoring.columns import Columns, Matrix
+from models.scoring.columns import Codes, Columns, Matrix
 from models.scoring.effects import Additive, additive_part, sum_leaves
 from models.scoring.encoding import PARTS, Encoding, fit_encoding
 from models.scoring.folds import FOLDS, Fold, Places, forward_folds, parts, random_folds
@@ -26,6 +26,7 @@ from models.scoring.trees import read_leaves
 Vector = NDArray[np.float64]
 
 DOUBT = 2.0
+BLOCK = 50_000  # rows copied at a time
 ROWS_PURIFIED = 50_000  # rows that stand for the training distribution in the tables
 
 
@@ -41,27 +42,28 @@ class Grown:
     model: str
     encoding: Encoding
     additive: tuple[Additive, ...]
-    matrix: Matrix
+    encoded: Codes
     out_of_fold: Vector
 
     def in_sample(self) -> Vector:
         """Raw score of the rows the trees were grown on."""
-        return _raw(self.model, self.matrix)
+        return _raw(self.model, self.encoded)
 
 
 def grow_recipe(recipes: Sequence[Recipe], columns: Columns, rows: Rows) -> Grown:
     """Choose recipe and rounds out of fold, then grow on all rows."""
     recipe, rounds, judged = choose(recipes, columns, rows)
     part = parts(len(rows), rows.groups, PARTS)
-    encoding, matrix = fit_encoding(columns, rows.codes, rows.target, rows.weight, part)
-    model, boosters = grow(recipe, rounds, matrix, rows.target, rows.weight, columns.names)
-    _must_be_their_mean(model, boosters, matrix[:1000])
+    encoding, encoded = fit_encoding(columns, rows.codes, rows.target, rows.weight, part)
+    model, boosters = grow(recipe, rounds, encoded, rows.target, rows.weight, columns.names)
+    _must_be_their_mean(model, boosters, encoded[:1000])
     additive: tuple[Additive, ...] = ()
     if recipe.form == "pairs":
         seen = slice(None, ROWS_PURIFIED)  # rows lie in the order of a hash: a slice is a sample
+        matrix, weight = encoded[seen], rows.weight[seen]
         _, tables = sum_leaves(read_leaves(model))
-        additive = tuple(additive_part(table, matrix[seen], rows.weight[seen]) for table in tables)
-    return Grown(recipe, rounds, model, encoding, additive, matrix, judged)
+        additive = tuple(additive_part(table, matrix, weight) for table in tables)
+    return Grown(recipe, rounds, model, encoding, additive, encoded, judged)
 
 
 def judged_at_random(grown: Grown, columns: Columns, rows: Rows) -> Vector:
@@ -130,13 +132,13 @@ def _both_classes(bad: NDArray[np.bool_]) -> bool:
     return bool(bad.any() and not bad.all())
 
 
-def _encode(columns: Columns, rows: Rows, train: Places, valid: Places) -> tuple[Matrix, Matrix]:
+def _encode(columns: Columns, rows: Rows, train: Places, valid: Places) -> tuple[Codes, Matrix]:
     groups = None if rows.groups is None else rows.groups[train]
     part = parts(len(train), groups, PARTS)
-    encoding, matrix = fit_encoding(
-        columns, rows.codes[train], rows.target[train], rows.weight[train], part
+    encoding, encoded = fit_encoding(
+        columns, rows.codes.at(train), rows.target[train], rows.weight[train], part
     )
-    return matrix, encoding.apply(rows.codes[valid])
+    return encoded, encoding.apply(rows.codes[valid])
 
 
 def _must_be_their_mean(model: str, boosters: Sequence[object], matrix: Matrix) -> None:
@@ -146,7 +148,9 @@ def _must_be_their_mean(model: str, boosters: Sequence[object], matrix: Matrix) 
         raise AssertionError("the merged model is not the mean of its boosters")
 
 
-def _raw(model: str, matrix: Matrix) -> Vector:
+def _raw(model: str, codes: Codes | Matrix) -> Vector:
     import lightgbm
 
-    return np.asarray(lightgbm.Booster(model_str=model).predict(matrix, raw_score=True))
+    booster = lightgbm.Booster(model_str=model)
+    blocks = (codes[at : at + BLOCK] for at in range(0, len(codes), BLOCK))
+    return np.concatenate([booster.predict(block, raw_score=True) for block in blocks])

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ from models.scoring.fitting import calibrated
 from models.scoring.folds import FOLDS, Places, content_order
 from models.scoring.growing import grow_recipe, judged_at_random
 from models.scoring.rates import rate_slope
-from models.scoring.rows import Rows, UnfitRows, reordered
+from models.scoring.rows import Rows, UnfitRows
 from models.scoring.scorer import Scorer
 
 Vector = NDArray[np.float64]
@@ -195,19 +196,20 @@ def _exposed(columns: Columns, X: Any, watch: Watch, groups: Any) -> tuple[Rows,
     What is learnt is defaults over exposure; exposure as its weight makes it the offset of the
     regression.
     """
-    codes = columns.matrix(X)
+    codes = columns.codes(X)
     group = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     facts = [watch.defaulted, watch.months, watch.started, watch.stratum]
-    keys = [*codes.T, *facts, *([] if group is None else [group])]
-    check_consistent_length(*keys, watch.weight)
-    order = content_order([np.asarray(key, dtype=np.float64) for key in keys], tie=watch.weight)
+    facts += [] if group is None else [group]
+    check_consistent_length(codes, *facts, watch.weight)
+    keys = chain(codes, (fact.astype(np.float64) for fact in facts))
+    order = content_order(keys, tie=watch.weight)
     exposure = fit_timing(watch.at(order), np.ones(len(watch))).exposure(watch)
     order = order[exposure[order] > 0]
     watch, exposure = watch.at(order), exposure[order]
     _demand_defaults(watch)
     rows = Rows(
         places=order,
-        codes=reordered(codes, order),
+        codes=codes.at(order),
         target=watch.defaulted / exposure,
         weight=watch.weight * exposure,
         applied_on=watch.started.astype(np.float64),

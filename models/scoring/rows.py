@@ -1,6 +1,7 @@
 """Training rows in the order of their content, with what a fit must know of each."""
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_consistent_length
 
 from features.errors import MicroloanError
-from models.scoring.columns import Columns, Matrix, one_column
+from models.scoring.columns import Codes, Columns, one_column
 from models.scoring.folds import content_order
 
 Vector = NDArray[np.float64]
@@ -29,7 +30,7 @@ class Rows:
     """
 
     places: Places
-    codes: Matrix
+    codes: Codes
     target: Vector
     weight: Vector
     applied_on: Vector | None
@@ -54,30 +55,23 @@ def training_rows(
     columns: Columns, X: Any, bad: Vector, *, applied_on: Any, groups: Any, sample_weight: Any
 ) -> Rows:
     """Rows of positive weight, sorted by a hash of everything known of them."""
-    codes = columns.matrix(X)
+    codes = columns.codes(X)
     check_consistent_length(codes, bad)
     weight = _weights(sample_weight, len(bad))
     days = None if applied_on is None else _moments(applied_on)
     group = None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
     check_consistent_length(codes, weight, days, group)
-    keys = [*codes.T, bad, *(key.astype(np.float64) for key in (days, group) if key is not None)]
-    order = content_order(keys, tie=weight)
+    facts = [bad, *(key.astype(np.float64) for key in (days, group) if key is not None)]
+    order = content_order(chain(codes, facts), tie=weight)
     order = order[weight[order] > 0]
     return Rows(
         places=order,
-        codes=reordered(codes, order),
+        codes=codes.at(order),
         target=bad[order],
         weight=weight[order] / weight[order].mean(),
         applied_on=None if days is None else days[order],
         groups=None if group is None else group[order].astype(np.int64),
     )
-
-
-def reordered(codes: Matrix, order: Places) -> Matrix:
-    """Column by column in place: a second matrix would double the memory of a fit."""
-    for column in codes.T:
-        column[: len(order)] = column[order]
-    return codes[: len(order)]
 
 
 def _weights(sample_weight: Any, rows: int) -> Vector:

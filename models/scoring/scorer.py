@@ -53,6 +53,8 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         settings: Parameters of LightGBM in place of the house settings, those of
             `models.scoring.boosting.TUNABLE`.
         n_jobs: Threads; None or -1 for all cores. The model does not depend on it.
+        cluster: Address of a Dask scheduler whose workers grow the final trees, in place of this
+            machine; rounds are chosen here. See `models.scoring.on_cluster`.
     """
 
     fitted_: Fitted
@@ -70,6 +72,7 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         random_state: int = 0,
         settings: Mapping[str, float] | None = None,
         n_jobs: int | None = None,
+        cluster: str | None = None,
     ) -> None:
         self.directions = directions
         self.form = form
@@ -81,6 +84,7 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         self.random_state = random_state
         self.settings = settings
         self.n_jobs = n_jobs
+        self.cluster = cluster
 
     def fit(
         self,
@@ -273,6 +277,7 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
                 learning_rate=learning_rate(rows),
                 threads=self.n_jobs if self.n_jobs and self.n_jobs > 0 else 0,
                 tuned=_tuned(self.settings or {}),
+                cluster=self.cluster,
             )
             for form in (forms if self.form == "auto" else [self.form])
         ]

@@ -6,9 +6,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from features.errors import MicroloanError
 from pipelines import console
 from pipelines.cli.root import DEFAULT, Common, app
-from pipelines.learning.plan import Form, Inference, Method, Plan
+from pipelines.learning.plan import Form, GrownBy, Inference, Method, Plan
 
 
 @app.command(help_epilogue="Example: microloan train --seed 7 --until 2024-06-30")
@@ -26,6 +27,9 @@ def train(
     trials: int = 0,
     rivals: bool = True,
     seed: int = 0,
+    engine: GrownBy = "local",
+    cluster: str | None = None,
+    workers: int = 2,
     common: Common = DEFAULT,
 ) -> None:
     """Train, calibrate, validate out of time, and register a scorer.
@@ -56,6 +60,12 @@ def train(
         Compare with challengers of other makes: plain LightGBM, a WoE scorecard, an EBM.
     seed
         Seed of folds, trees and trials.
+    engine
+        What grows the final trees: this machine, or the workers of a Dask cluster.
+    cluster
+        Dask scheduler, as tcp://scheduler:8786; without it dask starts workers on this machine.
+    workers
+        How many, where they are started here.
     """
     from pipelines.learning.train import train as learn
 
@@ -71,9 +81,14 @@ def train(
         inference=inference,
         trials=trials,
         seed=seed,
+        engine=engine,
     )
+    if cluster is not None and engine == "local":
+        raise MicroloanError(f"--cluster {cluster} needs --engine dask.")
     with console.progress("train") as report:
-        trained = learn(common.paths, plan, rivals=rivals, progress=report)
+        trained = learn(
+            common.paths, plan, cluster=cluster, workers=workers, rivals=rivals, progress=report
+        )
     for warning in trained.warnings:
         console.people.print(f"[yellow]warning[/yellow] {warning}")
     console.table("Validation", trained.rows)

@@ -7,9 +7,9 @@ each worker reports to Prefect's server (figures in docs/log.md); this command n
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
 
-from pipelines.engines import Engine, NoEngine, missing
+from models.scoring.on_cluster import connect
+from pipelines.engines import Engine, missing
 from pipelines.engines.work import Work, build_part
 
 
@@ -25,7 +25,7 @@ def on_dask(cluster: str | None, workers: int) -> Engine:
         raise missing("dask") from None
 
     def run(work: Work, buckets: Sequence[int]) -> Iterator[object]:
-        with connected(cluster, workers) as client:
+        with scheduler(cluster, workers) as address, connect(address) as client:
             # impure: a part that was computed once may have been removed since
             parts = client.map(partial(build_part, work), buckets, pure=False)
             for part in distributed.as_completed(parts):
@@ -35,27 +35,18 @@ def on_dask(cluster: str | None, workers: int) -> Engine:
 
 
 @contextmanager
-def connected(cluster: str | None, workers: int = 1) -> Iterator[Any]:
-    """A client of the scheduler at ``cluster``, or of a cluster of this machine that ends with it.
+def scheduler(cluster: str | None, workers: int) -> Iterator[str]:
+    """The address given, or that of a cluster of this machine, which ends with the work.
 
     Raises:
-        NoEngine: there is no scheduler at the address.
+        NoEngine: Dask is not installed.
     """
-    from distributed import Client, LocalCluster
-
-    if cluster is None:
-        with (
-            LocalCluster(workers, threads_per_worker=1, dashboard_address=None) as started,
-            Client(started) as client,
-        ):
-            yield client
+    if cluster is not None:
+        yield cluster
         return
     try:
-        client = Client(cluster)
-    except (OSError, ValueError) as error:
-        raise NoEngine(
-            f"No Dask scheduler answers at {cluster} ({error}). Hint: an address looks like "
-            "tcp://scheduler:8786."
-        ) from None
-    with client:
-        yield client
+        from distributed import LocalCluster
+    except ImportError:
+        raise missing("dask") from None
+    with LocalCluster(workers, threads_per_worker=1, dashboard_address=None) as started:
+        yield str(started.scheduler_address)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # the command line reads plans, and should not wait for trees
 
 Method = Literal["hazard", "flag"]
 Form = Literal["auto", "pairs", "free", "deep"]
+GrownBy = Literal["local", "dask"]
 Inference = Literal["none", "fuzzy", "parcelling", "propensity"]
 
 
@@ -31,6 +32,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         inference: how the declined are learnt from, by "flag" alone; "none" leaves them out.
         trials: settings of the trees to try (Optuna); none for those of the house.
         seed: of folds, trees and trials.
+        engine: what grows the final trees; "dask" takes a cluster, whose sums are its own: figures
+            come out alike, bytes do not.
     """
 
     method: Method = "hazard"
@@ -44,6 +47,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     inference: Inference = "none"
     trials: int = 0
     seed: int = 0
+    engine: GrownBy = "local"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be done."""

@@ -39,6 +39,12 @@ def reproduce(paths: Var, which: int | str) -> Reproduced:
     registry = Registry(paths.mlflow)
     version = _version(registry, which)
     plan = msgspec.json.decode(registry.read(version, PLAN), type=Plan)
+    if plan.engine != "local":
+        raise Irreproducible(
+            f"Version {version.version} was grown by {plan.engine}: another cluster adds up in "
+            "another order, so its bytes cannot come out again. Hint: compare it with a version "
+            "grown without --engine."
+        )
     kept = registry.parameters(version)
     rows = study(paths, plan)
     changed = ", ".join(_changed(kept, rows.table.store_snapshot)) or "nothing"

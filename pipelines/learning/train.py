@@ -1,6 +1,7 @@
 """Train a scorer on the applications in the store, out of time, and register it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -42,47 +43,69 @@ def train(
     paths: Var,
     plan: Plan | None = None,
     *,
+    cluster: str | None = None,
+    workers: int = 1,
     rivals: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Learnt:
     """Learn from what was known before the test's first application, test on it, register.
 
-    ``rivals`` compares with challengers of other makes, which takes as long again.
+    ``cluster`` is the address of the Dask scheduler of a plan whose engine is "dask"; without it
+    that many ``workers`` are started here. ``rivals`` compares with challengers of other makes,
+    which takes as long again.
 
     Raises:
         MicroloanError: there is no feature table or store, or it holds too few loans.
     """
     rows = study(paths, plan or Plan())
     policy = load(newest_policy())
-    return learn(
-        Registry(paths.mlflow),
-        fit(rows),
-        rows.train,
-        rows.test,
-        applicants=rows.applicants,
-        name=MODEL,
-        fingerprint=fingerprint(rows.plan.chosen),
-        fingerprints={
-            "feature_table": rows.table.table_sha256,
-            **made_by(rows.table.store_snapshot),
-        },
-        parameters=_told(rows.plan),
-        judging={
-            "scale": [(grade.grade, grade.pd_below) for grade in policy.grades],
-            "cut_off": policy.cut_off,
-        },
-        artifacts={PLAN: msgspec.json.encode(rows.plan)},
-        rivals=rivals,
-        flow=rows.flow,
-        plots=paths.plots,
-        progress=progress,
-    )
+    with _growing_at(rows.plan, cluster, workers) as address:
+        return learn(
+            Registry(paths.mlflow),
+            fit(rows, address),
+            rows.train,
+            rows.test,
+            applicants=rows.applicants,
+            name=MODEL,
+            fingerprint=fingerprint(rows.plan.chosen),
+            fingerprints={
+                "feature_table": rows.table.table_sha256,
+                **made_by(rows.table.store_snapshot),
+            },
+            parameters=_told(rows.plan),
+            judging={
+                "scale": [(grade.grade, grade.pd_below) for grade in policy.grades],
+                "cut_off": policy.cut_off,
+            },
+            artifacts={PLAN: msgspec.json.encode(rows.plan)},
+            rivals=rivals,
+            flow=rows.flow,
+            plots=paths.plots,
+            progress=progress,
+        )
 
 
-def fit(rows: Study) -> Fit:
-    """How the plan wants the scorer fitted."""
+@contextmanager
+def _growing_at(plan: Plan, cluster: str | None, workers: int) -> Iterator[str | None]:
+    """Address of the cluster that grows the trees; None where this machine does."""
+    if plan.engine == "local":
+        yield None
+        return
+    from pipelines.engines.dask_cluster import scheduler
+
+    with scheduler(cluster, workers) as address:
+        yield address
+
+
+def fit(rows: Study, cluster: str | None = None) -> Fit:
+    """How the plan wants the scorer fitted, its trees grown on the ``cluster`` at an address."""
     plan = rows.plan
-    scorer = Scorer(directions=directions(plan.chosen), form=plan.form, random_state=plan.seed)
+    scorer = Scorer(
+        directions=directions(plan.chosen),
+        form=plan.form,
+        random_state=plan.seed,
+        cluster=cluster,
+    )
     if plan.method == "hazard":
         return _by_hazard(scorer, rows)
     if plan.inference != "none":
