@@ -133,6 +133,7 @@ def by_build_of_three(files: Path) -> Made:
 
 
 def built(files: Path, names: tuple[str, ...]) -> Made:
+    """`features.build` of some features."""
     from features.build import build
     from features.catalog import select
 
@@ -186,6 +187,7 @@ def pandas_months(rows: pd.DataFrame, series: str) -> pd.DataFrame:
 
 
 def pandas_register(moments: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
+    """Age, state and capital."""
     rows = pandas_known(moments, records, []).set_index("application_id")
     age = (rows["applied_on"] - rows["established_on"]).dt.days
     return pd.DataFrame(
@@ -198,6 +200,7 @@ def pandas_register(moments: pd.DataFrame, records: pd.DataFrame) -> pd.DataFram
 
 
 def pandas_tax(moments: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
+    """Counts, sums and the newest return."""
     rows = pandas_months(pandas_known(moments, records, ["tax", "period"]), "tax")
     two_years = rows["months_back"] <= 23
     first = rows["amendment"] == 0
@@ -217,6 +220,7 @@ def pandas_tax(moments: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
 
 
 def pandas_invoices(moments: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
+    """Means, shares and growth of what was issued."""
     rows = pandas_months(pandas_known(moments, records, ["direction", "period"]), "direction")
     sales = rows[rows["direction"] == "sales"]
     year = sales[sales["months_back"] <= 11].groupby("application_id")

@@ -1,16 +1,49 @@
 """Rows handed to LightGBM by the batch: it keeps bins, and so needs no matrix of them all."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.scoring.columns import Codes, Matrix
+
+Vector = NDArray[np.float64]
 
 ROWS = 4096
 
 
-def batches(codes: Codes) -> Any:
-    """The rows as a `lightgbm.Sequence`; the bins are those of the whole matrix."""
+def dataset(
+    settings: dict[str, Any],
+    rows: Codes | Matrix,
+    target: Vector,
+    weight: Vector,
+    names: Sequence[str] | Literal["auto"] = "auto",
+    reference: Any = None,
+) -> Any:
+    """A `lightgbm.Dataset` in the bins of ``reference``, or those a matrix of the rows would give.
+
+    LightGBM forgets some settings where rows come in batches: it would leave out features by its
+    own default of rows in a leaf, and print.
+    """
+    import lightgbm
+
+    class Dataset(lightgbm.Dataset):
+        def get_params(self) -> dict[str, Any]:
+            kept = {name: settings[name] for name in ("min_data_in_leaf", "verbosity")}
+            return {**super().get_params(), **kept}
+
+    return Dataset(
+        _batches(rows) if isinstance(rows, Codes) else rows,
+        target,
+        weight=weight,
+        feature_name=names,
+        reference=reference,
+        params=settings,
+    )
+
+
+def _batches(codes: Codes) -> Any:
     import lightgbm
 
     class Batches(lightgbm.Sequence):

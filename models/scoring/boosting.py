@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from models.scoring.batches import batches
+from models.scoring.batches import dataset
 from models.scoring.columns import Codes, Matrix
 from models.scoring.folds import Fold, Places
 from models.scoring.on_cluster import grow_on_cluster
@@ -163,9 +163,9 @@ def _grown_on_folds(
     for number, (train, valid) in enumerate(folds):
         settings = recipe.settings(len(train), number)
         seen, unseen = encode(train, valid)
-        data = _dataset(settings, seen, target[train], weight[train])
+        data = dataset(settings, seen, target[train], weight[train])
         booster = _booster(settings, data)
-        judged = data.create_valid(unseen, target[valid], weight=weight[valid], params=settings)
+        judged = dataset(settings, unseen, target[valid], weight[valid], reference=data)
         booster.add_valid(judged, "valid")
         grown.append((booster, unseen))
     return grown
@@ -222,7 +222,7 @@ def _grow_here(
     weight: Vector,
     names: Sequence[str],
 ) -> list[Any]:
-    data = _dataset(settings[0], encoded, target, weight, names)
+    data = dataset(settings[0], encoded, target, weight, names)
     boosters = [_booster(one, data) for one in settings]
     for booster in boosters:
         _grow_for(booster, rounds)
@@ -248,12 +248,3 @@ def _booster(settings: dict[str, Any], data: Any) -> Any:
     import lightgbm
 
     return lightgbm.Booster(settings, data)
-
-
-def _dataset(
-    settings: dict[str, Any], encoded: Codes, target: Vector, weight: Vector, names: Any = "auto"
-) -> Any:
-    import lightgbm
-
-    rows = batches(encoded)
-    return lightgbm.Dataset(rows, target, weight=weight, feature_name=names, params=settings)

@@ -35,8 +35,11 @@ def in_processes(workers: int) -> Engine:
         ) as pool:
             from pipelines.engines.work import build_part
 
-            for part in as_completed([pool.submit(build_part, work, one) for one in buckets]):
-                yield part.result()
+            try:
+                for part in as_completed([pool.submit(build_part, work, one) for one in buckets]):
+                    yield part.result()
+            finally:  # who is stopped does not wait for the buckets that have not begun
+                pool.shutdown(cancel_futures=True)
 
     return run
 

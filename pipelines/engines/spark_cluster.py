@@ -46,11 +46,11 @@ def _builder(work: Work) -> Any:
     def build_parts(batches: Iterator[Any]) -> Iterator[Any]:
         import pyarrow as pa
 
+        told = pa.schema([("bucket", pa.int32()), ("mistake", pa.string())])
         for batch in batches:
-            told = [(bucket, _mistake(work, bucket)) for bucket in batch.column(0).to_pylist()]
-            columns = [pa.array(column) for column in zip(*told, strict=True)]
-            columns[0], columns[1] = columns[0].cast(pa.int32()), columns[1].cast(pa.string())
-            yield pa.RecordBatch.from_arrays(columns, ["bucket", "mistake"])
+            buckets = batch.column(0).to_pylist()
+            rows = [{"bucket": one, "mistake": _mistake(work, one)} for one in buckets]
+            yield pa.RecordBatch.from_pylist(rows, schema=told)
 
     return build_parts
 

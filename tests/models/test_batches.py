@@ -7,28 +7,42 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from models.scoring.batches import ROWS, batches
+from models.scoring.batches import ROWS, dataset
 from models.scoring.columns import Codes, Columns
 from tests.models.scorer_portfolio import applicants
 
+SETTINGS = {
+    "objective": "binary",
+    "verbosity": -1,
+    "num_threads": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "max_bin": 64,
+    "min_data_in_leaf": 40,
+    "bin_construct_sample_cnt": ROWS + 7,
+}
 
-def grown(data: object, target: np.ndarray) -> str:
-    settings = {"verbosity": -1, "num_threads": 1, "deterministic": True, "max_bin": 64}
-    return lightgbm.train(
-        settings | {"bin_construct_sample_cnt": ROWS + 7}, lightgbm.Dataset(data, target), 5
-    ).model_to_string()
+
+def grown(data: lightgbm.Dataset) -> str:
+    booster = lightgbm.Booster(SETTINGS, data)
+    for _ in range(5):
+        booster.update()
+    return booster.model_to_string()
 
 
-def test_batches_grow_the_trees_of_the_matrix() -> None:
+def test_batches_grow_the_trees_of_the_matrix(capfd: pytest.CaptureFixture[str]) -> None:
     random = np.random.default_rng(0)
-    X = random.normal(size=(2 * ROWS + 11, 4))
+    X = random.normal(size=(2 * ROWS + 11, 5))
     X[random.random(X.shape) < 0.1] = np.nan
     X[:, 3] = np.round(X[:, 3])
-    target = np.nan_to_num(X[:, 0]) + X[:, 1] ** 2 + random.normal(size=len(X))
-    target = np.nan_to_num(target)
+    X[:, 4] = np.arange(len(X)) < 30  # too rare to split on
+    bad = (np.nan_to_num(X[:, 0]) + random.normal(size=len(X)) > 1).astype(float)
+    weight = random.random(len(X))
     order = random.permutation(len(X))
     codes = Codes(tuple(X.T), np.arange(len(X))).at(order)
-    assert grown(batches(codes), target[order]) == grown(X[order], target[order])
+    matrix = lightgbm.Dataset(X[order], bad[order], weight=weight[order], params=SETTINGS)
+    assert grown(dataset(SETTINGS, codes, bad[order], weight[order])) == grown(matrix)
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("kind", ["pandas", "polars", "lazy", "arrow"])
