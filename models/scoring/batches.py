@@ -1,6 +1,5 @@
 """Rows handed to LightGBM by the batch: it keeps bins, and so needs no matrix of them all."""
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +17,7 @@ def dataset(
     rows: Codes | Matrix,
     target: Vector,
     weight: Vector,
-    names: Sequence[str] | Literal["auto"] = "auto",
+    names: list[str] | Literal["auto"] = "auto",
     reference: Any = None,
 ) -> Any:
     """A `lightgbm.Dataset` in the bins of ``reference``, or those a matrix of the rows would give.

@@ -220,7 +220,7 @@ def _grow_here(
     encoded: Codes,
     target: Vector,
     weight: Vector,
-    names: Sequence[str],
+    names: list[str],
 ) -> list[Any]:
     data = dataset(settings[0], encoded, target, weight, names)
     boosters = [_booster(one, data) for one in settings]
