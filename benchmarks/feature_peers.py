@@ -93,7 +93,7 @@ def in_fresh_process(name: str, files: Path, results: Path, feast: Path | None) 
     if name == "feast":
         command = [str(feast), str(FEAST), *map(str, files), str(out)]
     done = subprocess.run(
-        command, env=os.environ | ONE_THREAD, check=True, capture_output=True, text=True
+        command, env=os.environ | ONE_THREAD, check=True, stdout=subprocess.PIPE, text=True
     )
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     console.print(f"{name}: {figures['cpu_seconds']:.1f} s of CPU")
@@ -308,9 +308,9 @@ def by_ibis(files: Path) -> Made:
 
     con = ibis.duckdb.connect(threads=1)
     table = {path.name: con.read_parquet(f"{path}/*.parquet") for path in folders(files)}
-    local = con.sql(
-        f"SELECT application_id, business_id, CAST(timezone('{ZONE}', applied_at) AS DATE)"
-        f" AS applied_on FROM read_parquet('{files}/applications/*.parquet')"
+    con.raw_sql(f"SET TimeZone = '{ZONE}'")
+    local = table["applications"].select(
+        "application_id", "business_id", applied_on=_.applied_at.cast("date")
     )
 
     def known(name: str, key: list[str], order: list[str]) -> Any:

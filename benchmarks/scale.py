@@ -39,7 +39,7 @@ console = Console(stderr=True)
 @app.default
 def compare(
     *,
-    businesses: tuple[int, ...] = (100_000, 300_000),
+    businesses: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = (100_000, 300_000),
     months: int = 48,
     engine: Kind = "local",
     workers: int = 1,

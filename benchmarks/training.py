@@ -56,6 +56,7 @@ def compare(
         for _ in range(repeats):
             for name, kept in runs.items():
                 kept.append(in_fresh_process(name, Path(folder), rounds, threads))
+                console.print(name, kept[-1])
         scores = {name: np.load(Path(folder) / f"{name}.npy") for name in GROWERS}
     np.testing.assert_array_equal(scores["scorer"], scores["lightgbm"])
     figures = {

@@ -22,15 +22,15 @@ def dataset(
 ) -> Any:
     """A `lightgbm.Dataset` in the bins of ``reference``, or those a matrix of the rows would give.
 
-    LightGBM forgets some settings where rows come in batches: it would leave out features by its
-    own default of rows in a leaf, and print.
+    LightGBM forgets most settings where rows come in batches: it would draw another sample, leave
+    out features by its own default of rows in a leaf, and print.
     """
     import lightgbm
 
     class Dataset(lightgbm.Dataset):
         def get_params(self) -> dict[str, Any]:
-            kept = {name: settings[name] for name in ("min_data_in_leaf", "verbosity")}
-            return {**super().get_params(), **kept}
+            is_made = self._handle is not None or reference is not None
+            return super().get_params() if is_made else dict(settings)
 
     return Dataset(
         _batches(rows) if isinstance(rows, Codes) else rows,

@@ -20,6 +20,7 @@ SETTINGS = {
     "max_bin": 64,
     "min_data_in_leaf": 40,
     "bin_construct_sample_cnt": ROWS + 7,
+    "seed": 3,
 }
 
 
