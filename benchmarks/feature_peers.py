@@ -1,11 +1,11 @@
 """The same few features by `features.build` and by the tools a bank might have used instead.
 
 Each tool runs in a fresh process on the same files with one thread, writes what it computed, and
-must agree with ``build``; beside it stands ``build`` of just those features. Tools that are not
-installed are left out; Feast, which wants an older pandas, is run by the Python of its own
-environment.
+must agree with ``build``; beside it stands ``build`` of just those features. Spark is left out
+where it is not installed. Ibis and Feast want an older DuckDB and pandas than ours: each is
+run by the Python of an environment of its own, and left out without one.
 
-    python benchmarks/feature_peers.py --businesses 5000 --feast ENVIRONMENT/bin/python --json
+    python benchmarks/feature_peers.py --businesses 20000 --ibis PYTHON --feast PYTHON --json
 """
 
 import json
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +27,6 @@ from rich.console import Console
 from rich.table import Table
 
 SQL = Path(__file__).with_name("feature_peers.sql")
-FEAST = Path(__file__).with_name("feature_peers_feast.py")
 REGISTER = ("business_age_months", "is_operating", "registered_capital")
 FEATURES = (
     *REGISTER,
@@ -59,18 +58,20 @@ def compare(
     months: int = 48,
     repeats: int = 1,
     seed: int = 0,
+    ibis: Path | None = None,
     feast: Path | None = None,
     as_json: Annotated[bool, Parameter("--json", negative="")] = False,
 ) -> None:
     """Run every tool ``repeats`` times, turn about, and print the least CPU of each."""
+    elsewhere = {"ibis": ibis, "feast": feast}
     with tempfile.TemporaryDirectory() as folder:
         files, few, results = Path(folder) / "records", Path(folder) / "few", Path(folder)
         records = write_records(files, businesses, months, seed)
         write_records(few, FEW, months, seed)
-        runs: dict[str, list[dict[str, float]]] = {name: [] for name in chosen(feast)}
+        runs: dict[str, list[dict[str, float]]] = {name: [] for name in chosen(elsewhere)}
         for _ in range(repeats):
             for name, kept in runs.items():
-                kept.append(in_fresh_process(name, (few, files), results, feast))
+                kept.append(in_fresh_process(name, (few, files), results, elsewhere))
         rows = [row(name, kept, runs, results) for name, kept in runs.items()]
     sizes = {"businesses": businesses, "months": months, "records": records}
     if as_json:
@@ -79,19 +80,21 @@ def compare(
         show(sizes, rows)
 
 
-def chosen(feast: Path | None) -> list[str]:
-    """Names of the tools that can run here."""
-    needs = {"ibis": "ibis", "spark": "pyspark"}
-    here = [name for name in TOOLS if name not in needs or find_spec(needs[name])]
-    return [*here, *(["feast"] if feast else [])]
+def chosen(elsewhere: Mapping[str, Path | None]) -> list[str]:
+    """Names of the tools that can run."""
+    here = [name for name in TOOLS if name != "spark" or find_spec("pyspark")]
+    return [*here, *(name for name, python in elsewhere.items() if python)]
 
 
-def in_fresh_process(name: str, files: Path, results: Path, feast: Path | None) -> dict[str, float]:
+def in_fresh_process(
+    name: str, files: tuple[Path, Path], results: Path, elsewhere: Mapping[str, Path | None]
+) -> dict[str, float]:
     """Figures of one run."""
     out = results / f"{name}.parquet"
     command = [sys.executable, __file__, "run", name, *map(str, files), str(out)]
-    if name == "feast":
-        command = [str(feast), str(FEAST), *map(str, files), str(out)]
+    if name in elsewhere:
+        script = Path(__file__).with_name(f"feature_peers_{name}.py")
+        command = [str(elsewhere[name]), str(script), *map(str, files), str(out)]
     done = subprocess.run(
         command, env=os.environ | ONE_THREAD, check=True, stdout=subprocess.PIPE, text=True
     )
@@ -301,74 +304,10 @@ def jvm_seconds(process: int) -> float:
     return (int(spent[11]) + int(spent[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def by_ibis(files: Path) -> Made:
-    """Ibis expressions, run by DuckDB."""
-    import ibis
-    from ibis import _
-
-    con = ibis.duckdb.connect(threads=1)
-    table = {path.name: con.read_parquet(f"{path}/*.parquet") for path in folders(files)}
-    con.raw_sql(f"SET TimeZone = '{ZONE}'")
-    local = table["applications"].select(
-        "application_id", "business_id", applied_on=_.applied_at.cast("date")
-    )
-
-    def known(name: str, key: list[str], order: list[str]) -> Any:
-        versions = table[name].mutate(
-            ended_on=_.known_on.lead().over(group_by=["business_id", *key], order_by=order)
-        )
-        seen = local.join(versions, "business_id")
-        return seen.filter(
-            _.known_on <= _.applied_on, _.ended_on.isnull() | (_.ended_on > _.applied_on)
-        )
-
-    def dated(rows: Any, series: str) -> Any:
-        length = _.months - 1 if "months" in rows.columns else 0
-        ago = 12 * (_.applied_on.year() - _.period.year())
-        rows = rows.mutate(months_ago=ago + _.applied_on.month() - _.period.month() - length)
-        newest = _.months_ago.min().over(group_by=["application_id", series])
-        return rows.mutate(months_back=_.months_ago - newest)
-
-    register = known("registrations", [], ["known_on"]).select(
-        "application_id",
-        business_age_months=_.applied_on.delta(_.established_on, unit="day") * (12 / 365.25),
-        is_operating=(_.status == "operating").cast("float64"),
-        registered_capital=_.registered_capital_fen * 0.01,
-    )
-    returns = dated(known("tax_returns", ["tax", "period"], ["known_on", "amendment"]), "tax")
-    recent = _.months_back <= 23
-    tax = returns.group_by("application_id").aggregate(
-        late_returns_24m=(recent & (_.filed_on > _.due_on) & (_.amendment == 0)).sum(),
-        missing_returns_24m=(recent & _.filed_on.isnull() & (_.due_on < _.applied_on)).sum(),
-        amended_returns_24m=(recent & (_.amendment > 0)).sum(),
-        tax_paid_12m=_.tax_paid_fen.sum(where=_.months_back <= 11).fill_null(0) * 0.01,
-        months_since_return=_.months_ago.min(where=(_.tax == "vat") & _.filed_on.notnull()),
-    )
-    invoices = dated(known("invoices", ["direction", "period"], ["known_on"]), "direction")
-    year = (_.direction == "sales") & (_.months_back <= 11)
-    before = (_.direction == "sales") & _.months_back.between(12, 23)
-    invoiced = invoices.group_by("application_id").aggregate(
-        invoiced_sales_monthly_12m=_.amount_fen.mean(where=year) * 0.01,
-        invoiced_sales_growth_12m=_.amount_fen.mean(where=year)
-        / _.amount_fen.mean(where=before).nullif(0),
-        months_without_invoice_12m=(year & (_.invoices == 0)).sum(),
-        invoices_monthly_12m=_.invoices.mean(where=year),
-        customers_monthly_12m=_.counterparties.mean(where=year),
-        red_letter_share_12m=_.red_letter_fen.sum(where=year)
-        / _.amount_fen.sum(where=year).nullif(0),
-    )
-    rows = local.select("application_id")
-    for part in (register, tax, invoiced):
-        rows = rows.left_join(part, "application_id", rname="{name}_again")
-        rows = rows.drop("application_id_again")
-    return rows.to_polars(), {}
-
-
 TOOLS: dict[str, Callable[[Path], Made]] = {
     "build": by_build,
     "pandas": by_pandas,
     "duckdb": by_duckdb,
-    "ibis": by_ibis,
     "spark": by_spark,
     "build (3)": by_build_of_three,
 }
