@@ -28,7 +28,7 @@ tax AS (
         count(*) FILTER (WHERE months_back <= 23 AND filed_on > due_on AND amendment = 0) AS late_returns_24m,
         count(*) FILTER (WHERE months_back <= 23 AND filed_on IS NULL AND due_on < applied_on) AS missing_returns_24m,
         count(*) FILTER (WHERE months_back <= 23 AND amendment > 0) AS amended_returns_24m,
-        coalesce(sum(tax_paid_fen) FILTER (WHERE months_back <= 11), 0) * 0.01 AS tax_paid_12m,
+        coalesce(sum(tax_paid_fen) FILTER (WHERE months_back <= 11), 0) * 1e-2 AS tax_paid_12m,
         min(months_ago) FILTER (WHERE tax = 'vat' AND filed_on IS NOT NULL) AS months_since_return
     FROM returns GROUP BY application_id
 ),
@@ -49,7 +49,7 @@ issued AS (
 ),
 invoiced AS (
     SELECT application_id,
-        avg(amount_fen) FILTER (WHERE direction = 'sales' AND months_back <= 11) * 0.01 AS invoiced_sales_monthly_12m,
+        avg(amount_fen) FILTER (WHERE direction = 'sales' AND months_back <= 11) * 1e-2 AS invoiced_sales_monthly_12m,
         avg(amount_fen) FILTER (WHERE direction = 'sales' AND months_back <= 11)
             / nullif(avg(amount_fen) FILTER (WHERE direction = 'sales' AND months_back BETWEEN 12 AND 23), 0) AS invoiced_sales_growth_12m,
         count(*) FILTER (WHERE direction = 'sales' AND months_back <= 11 AND invoices = 0) AS months_without_invoice_12m,
@@ -60,9 +60,9 @@ invoiced AS (
     FROM issued GROUP BY application_id
 )
 SELECT moments.application_id,
-    $days(established_on, registrations.applied_on)$ * (12 / 365.25) AS business_age_months,
+    $days(established_on, registrations.applied_on)$ * (12e0 / 365.25e0) AS business_age_months,
     CASE WHEN status = 'operating' THEN 1.0 WHEN status IS NOT NULL THEN 0.0 END AS is_operating,
-    registered_capital_fen * 0.01 AS registered_capital,
+    registered_capital_fen * 1e-2 AS registered_capital,
     late_returns_24m, missing_returns_24m, amended_returns_24m, tax_paid_12m, months_since_return,
     invoiced_sales_monthly_12m, invoiced_sales_growth_12m, months_without_invoice_12m, invoices_monthly_12m,
     customers_monthly_12m, red_letter_share_12m
