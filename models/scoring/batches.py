@@ -29,7 +29,7 @@ def dataset(
 
     class Dataset(lightgbm.Dataset):
         def get_params(self) -> dict[str, Any]:
-            is_made = self._handle is not None or reference is not None
+            is_made = bool(self._handle) or reference is not None
             return super().get_params() if is_made else dict(settings)
 
     return Dataset(
