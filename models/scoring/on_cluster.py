@@ -116,16 +116,3 @@ def _grown(
     named = f"feature_names={' '.join(names)}"
     text = re.sub(r"^feature_names=.*$", lambda _: named, text, flags=re.MULTILINE)
     return lightgbm.Booster(model_str=text)
-
-
-def _across_machines(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings that LightGBM's parallel learner can take.
-
-    Each worker has its own number of threads. Constraints of interaction kill it (4.7, signal 11);
-    a leaf of a tree of depth two depends on two features without them.
-    """
-    taken = dict(settings)
-    del taken["num_threads"]
-    if taken.pop("interaction_constraints", None):
-        taken |= {"max_depth": 2, "num_leaves": 4}
-    return taken
