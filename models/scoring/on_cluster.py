@@ -109,9 +109,9 @@ def _grown(
 
     X, target, weight = rows
     # a regressor takes its objective from the settings and does not look into the target
-    grown = lightgbm.DaskLGBMRegressor(
-        client=client, n_estimators=rounds, **_across_machines(settings)
-    )
+    # each worker uses its own number of threads
+    parameters = {name: value for name, value in settings.items() if name != "num_threads"}
+    grown = lightgbm.DaskLGBMRegressor(client=client, n_estimators=rounds, **parameters)
     text = grown.fit(X, target, sample_weight=weight).booster_.model_to_string()
     named = f"feature_names={' '.join(names)}"
     text = re.sub(r"^feature_names=.*$", lambda _: named, text, flags=re.MULTILINE)

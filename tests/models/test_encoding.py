@@ -11,7 +11,10 @@ def _fitted(levels: list[str], weight: np.ndarray | None = None) -> tuple[Encodi
     columns, rows = Columns.of(X), len(levels)
     bad = (np.random.default_rng(0).random(rows) < 0.3).astype(float)
     weight = np.ones(rows) if weight is None else weight
-    return fit_encoding(columns, columns.matrix(X), bad, weight, np.arange(rows) % PARTS)
+    encoding, encoded = fit_encoding(
+        columns, columns.codes(X), bad, weight, np.arange(rows) % PARTS
+    )
+    return encoding, encoded[:]
 
 
 def test_rows_of_a_common_level_share_the_value_they_will_be_served() -> None:
