@@ -279,6 +279,7 @@ def by_spark(files: Path) -> Made:
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.ui.showConsoleProgress", "false")
     builder = builder.config("spark.sql.shuffle.partitions", "8").config(
         "spark.driver.memory", "6g"
     )
