@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from serving.desk.erasure import Erasure, ErasureRequest
-from serving.desk.history import Since
+from serving.desk.history import Since, Whence
 from serving.desk.known import KnownBusiness
 from serving.desk.outcomes import LoanOutcome, OutcomeRequest
 from serving.desk.overrides import ApprovalRequest, DecisionOverride, OverrideRequest
@@ -72,6 +72,7 @@ TYPES = (
     QuoteResponse,
     Receipt,
     Since,
+    Whence,
 )
 ONLY = {  # codes that one operation alone answers
     "application-already-decided": "decide",
@@ -90,8 +91,8 @@ def openapi() -> dict[str, Any]:
     """The OpenAPI 3.1 document."""
     _, schemas = msgspec.json.schema_components(TYPES, ref_template="#/components/schemas/{name}")
     schemas["DecisionHistory"] = {
-        "description": "The decision as answered, and what happened since.",
-        "allOf": [_ref("DecisionResponse"), _ref("Since")],
+        "description": "The decision as answered, what was asked, and what happened since.",
+        "allOf": [_ref("DecisionResponse"), _ref("Whence"), _ref("Since")],
     }
     return {
         "openapi": "3.1.0",
