@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 from urllib.error import URLError
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -35,6 +36,11 @@ class Invitation:
     url: str
     key: str
     request: dict[str, Any]
+
+    @property
+    def page(self) -> str:
+        """The console with the request filled in."""
+        return f"{self.url}/console/#/apply?{urlencode(self.request)}"
 
     @property
     def curl(self) -> str:

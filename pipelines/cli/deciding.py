@@ -61,7 +61,8 @@ def serve(
     key = None if common.paths.keys.exists() else new_key(common.paths)
     url = f"http://{host}:{port}"
     told = {"key": key or "as made before; `microloan keys create` makes another"}
-    common.tell("Service", {"url": url, "docs": f"{url}/docs", **told})
+    pages = {"console": f"{url}/console/", "docs": f"{url}/docs"}
+    common.tell("Service", {"url": url, **pages, **told})
     answer(served)
 
 

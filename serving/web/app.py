@@ -89,6 +89,9 @@ def create_app(
         route("GET", "/health/live", OPEN, handle.live),
         route("GET", "/health/ready", OPEN, handle.ready),
         route("GET", "/openapi.json", OPEN, handle.described),
+        route("GET", "/", OPEN, handle.home),
+        route("GET", "/console/", OPEN, handle.console),
+        route("GET", "/console/{name}", OPEN, handle.console),
         route("GET", "/docs", OPEN, handle.docs),
         route("GET", "/problems/{code}", OPEN, handle.problem),
     ]

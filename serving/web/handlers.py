@@ -8,10 +8,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
 from features.build import BUSINESS_ZONE
 from features.tables import is_credit_code
+from serving.console.files import CONTENT_POLICY as CONSOLE_POLICY
+from serving.console.files import PAGE, console_files
 from serving.desk.caller import Caller
 from serving.desk.erasure import ErasureRequest, erase
 from serving.desk.history import told
@@ -61,6 +63,7 @@ class Handlers:
         described = openapi()
         self._document = msgspec.json.format(msgspec.json.encode(described), indent=2)
         self._page = docs_page(described)
+        self._console = console_files()
 
     async def decide(self, request: Request, key: Key) -> Response:
         """Decide an application."""
@@ -161,6 +164,18 @@ class Handlers:
     async def measured(self, _request: Request, _key: Key) -> Response:
         """Counters for Prometheus."""
         return Response(self._metrics.text(), media_type=MEDIA_TYPE)
+
+    async def home(self, _request: Request, _key: None) -> Response:
+        """To the officers' console."""
+        return RedirectResponse("/console/")
+
+    async def console(self, request: Request, _key: None) -> Response:
+        """A file of the officers' console."""
+        file = self._console.get(request.path_params.get("name", PAGE))
+        if file is None:
+            raise Problem("not-found")
+        headers = {"content-security-policy": CONSOLE_POLICY}
+        return Response(file.content, media_type=file.media_type, headers=headers)
 
     async def problem(self, request: Request, _key: None) -> Response:
         """What a problem means, for people."""

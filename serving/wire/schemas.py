@@ -77,7 +77,7 @@ class DecisionRequest(Terms, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     application_id: Annotated[
         str,
         Meta(
-            pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="The caller's name of the application"
+            pattern=r"^[A-Za-z0-9._:\-]{1,64}$", description="The caller's name of the application"
         ),
     ]
 

@@ -25,7 +25,7 @@ async def test_every_route_is_described_and_every_description_is_a_route(desk: D
         for method in (route.methods or set()) - {"HEAD"}
     }
     described = {(path, method) for path, item in openapi()["paths"].items() for method in item}
-    pages = {"/docs", "/openapi.json", "/problems/{code}"}
+    pages = {"/", "/console/", "/console/{name}", "/docs", "/openapi.json", "/problems/{code}"}
     assert routes - described == {(page, "get") for page in pages}
     assert described <= routes
 
