@@ -8,7 +8,6 @@ from pipelines.linking.spelling import person, signs
 from pipelines.linking.weights import Weights
 
 ACCOUNT = ["meter_id", "from_on"]
-HELD = ["meter_id", "service", "from_on", "to_on"]
 
 
 def link(meters: pl.DataFrame, names: pl.DataFrame, weights: Weights) -> pl.DataFrame:

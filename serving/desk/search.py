@@ -15,8 +15,11 @@ from serving.desk.trials import business_hash
 from serving.journal.entries import Stored, moment
 from serving.journal.journal import Journal
 from serving.policy.policy import Outcome
+from serving.wire.bodies import Rules
+from serving.wire.schemas import EARLIEST
 
 _ZONE = ZoneInfo(BUSINESS_ZONE)
+LAST_DAY = date(2999, 12, 31)
 COLUMNS = "sequence, decision_id, application_id, revision, branch, outcome, at"
 LATER = """SELECT * FROM entry WHERE kind IN ('override', 'approval') AND decision_id IN
 ({}) ORDER BY sequence"""
@@ -58,6 +61,15 @@ class Page(msgspec.Struct, frozen=True):
 class _Condition(NamedTuple):
     sql: str
     value: Any
+
+
+def _day(day: date | None) -> str:
+    if day is None:
+        return ""
+    return "too-small" if day < EARLIEST.date() else "too-large" if day > LAST_DAY else ""
+
+
+RULES: Rules = {"day": _day}  # what the types of ``Search`` cannot say
 
 
 def find(journal: Journal, wanted: Search, caller: Caller) -> Page:

@@ -97,7 +97,7 @@ def create_app(
     ]
     lifespan = _refreshing(service, provider)
     router = Router(routes, redirect_slashes=False, default=_nowhere, lifespan=lifespan)
-    return Envelope(router, request_id)
+    return Envelope(router, request_id, metrics.problems)
 
 
 class Door:
@@ -152,18 +152,13 @@ class Guarded:
         self._door = door
         self._handler = handler
         self._seconds = metrics.seconds.labels(path)
-        self._problems = metrics.problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        try:
-            with self._seconds.time():
-                request = Request(scope, receive)
-                key = self._door.holder(request, self.scopes) if self.scopes else None
-                response = await self._handler(request, key)
-        except Problem as problem:
-            self._problems.labels(problem.code).inc()
-            raise
+        with self._seconds.time():
+            request = Request(scope, receive)
+            key = self._door.holder(request, self.scopes) if self.scopes else None
+            response = await self._handler(request, key)
         await response(scope, receive, send)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from prometheus_client import Counter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -31,9 +32,10 @@ _OF_STATUS = {404: "not-found", 405: "method-not-allowed"}
 class Envelope:
     """ASGI middleware around the routes; authorisation is not here but on each route."""
 
-    def __init__(self, app: ASGIApp, request_id: Callable[[], str]) -> None:
+    def __init__(self, app: ASGIApp, request_id: Callable[[], str], problems: Counter) -> None:
         self._app = app
         self._request_id = request_id
+        self._problems = problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -61,6 +63,7 @@ class Envelope:
             if is_started:
                 raise
             problem, headers = _problem(error)
+            self._problems.labels(problem.code).inc()
             body = problem.document(scope["path"], request_id)
             response = Response(body, problem.kind.status, headers)
             await response(scope, receive, send_dressed)

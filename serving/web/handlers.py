@@ -20,7 +20,7 @@ from serving.desk.history import told
 from serving.desk.known import known
 from serving.desk.outcomes import OutcomeRequest, report
 from serving.desk.overrides import ApprovalRequest, OverrideRequest, Overrides
-from serving.desk.search import Search, find
+from serving.desk.search import RULES, Search, find
 from serving.desk.service import Answer, DecisionService
 from serving.journal.entries import OF_DECISION
 from serving.journal.receipts import checkpoint, receipt
@@ -131,7 +131,7 @@ class Handlers:
 
     async def search(self, request: Request, key: Key) -> Response:
         """Find decisions."""
-        wanted = read_query(request.query_params.multi_items(), Search)
+        wanted = read_query(request.query_params.multi_items(), Search, RULES)
         page = await asyncio.to_thread(find, self._service.journal, wanted, _caller(key))
         return _json(msgspec.json.encode(page))
 

@@ -9,6 +9,7 @@ import base64
 import fcntl
 import hashlib
 import hmac
+import logging
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,9 @@ import msgspec
 
 from features.errors import MicroloanError, UnknownName
 from serving import durable
+from serving.wire.problems import Problem
+
+_log = logging.getLogger("microloan.serving")
 
 Scope = Literal["officer", "supervisor", "auditor", "data_scientist", "operator"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -73,12 +77,19 @@ class Keys:
         return bytes.fromhex(self._file.pepper)
 
     def authenticate(self, authorization: str, now: datetime) -> Key | None:
-        """The key of an ``Authorization: Bearer`` header; None if it is not a valid one."""
-        self._refresh()
+        """The key of an ``Authorization: Bearer`` header; None if it is not a valid one.
+
+        Raises ``Problem`` while the file is gone or broken: nobody knows then which were revoked.
+        """
         scheme, _, token = authorization.partition(" ")
         shape = _SHAPE.fullmatch(token)
         if scheme.lower() != "bearer" or shape is None:
             return None
+        try:
+            self._refresh()
+        except BadKeys as error:
+            _log.error("no key can be checked: %s", error)
+            raise Problem("not-ready") from None
         key = next((key for key in self._file.keys if key.id == shape.group(1)), None)
         proof = prove(self.pepper, shape.group(2))
         if key is None or not hmac.compare_digest(proof, key.proof) or now >= key.expires_at:

@@ -6,7 +6,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import FrameType
@@ -42,7 +42,7 @@ def serve(settings: Settings) -> None:
         MicroloanError: keys, bundle, store or journal cannot be used; says which and what to do.
     """
     configure()
-    with opened(settings) as app:
+    with opened(settings) as (service, app):
         config = uvicorn.Config(
             app,
             host=settings.host,
@@ -56,7 +56,20 @@ def serve(settings: Settings) -> None:
         )
         # A row is too small to share: threads of BLAS would only wait for each other.
         with _handled_once(), threadpool_limits(1):
-            uvicorn.Server(config).run()
+            Server(config, service.drain).run()
+
+
+class Server(uvicorn.Server):
+    """Takes nothing new from the signal on, also where a connection is still open."""
+
+    def __init__(self, config: uvicorn.Config, drain: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._drain = drain
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop."""
+        self._drain()
+        super().handle_exit(sig, frame)
 
 
 @contextmanager
@@ -75,8 +88,8 @@ def _ignore(_number: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
-def opened(settings: Settings) -> Iterator[ASGIApp]:
-    """The application with all it needs open, closed again afterwards."""
+def opened(settings: Settings) -> Iterator[tuple[DecisionService, ASGIApp]]:
+    """The service and its application with all they need open, closed again afterwards."""
     known, provider = _authenticators(settings)
     gate_keys = read_gate_keys(settings.gate_keys)
     champion = Champion(settings.bundles, gate_keys, start="fork")  # before any thread starts
@@ -86,7 +99,7 @@ def opened(settings: Settings) -> Iterator[ASGIApp]:
     limits = Limits(workers=settings.workers, waiting=settings.waiting)
     service = DecisionService(champion, records, journal, limits, online=Online(settings.online))
     try:
-        yield create_app(
+        app = create_app(
             service,
             known,
             clock=_now,
@@ -96,6 +109,7 @@ def opened(settings: Settings) -> Iterator[ASGIApp]:
             per_second=settings.requests_per_second,
             provider=provider,
         )
+        yield service, app
     finally:
         service.close()
 

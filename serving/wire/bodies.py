@@ -44,21 +44,26 @@ def read_json(body: bytes, kind: type[T], rules: Rules = NO_RULES) -> T:
         raise invalid(FieldError("", "duplicate-field")) from None
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
         raise Problem("malformed-json") from None
-    named = {name: rule(getattr(value, name)) for name, rule in rules.items()}
-    if broken := [FieldError(f"/{name}", code) for name, code in named.items() if code]:
-        raise invalid(*broken)
-    return value
+    return _ruled(value, rules)
 
 
-def read_query(pairs: list[tuple[str, str]], kind: type[T]) -> T:
-    """A query string as ``kind``, each name given once. Raises ``Problem``."""
+def read_query(pairs: list[tuple[str, str]], kind: type[T], rules: Rules = NO_RULES) -> T:
+    """A query string as ``kind``, each name given once. Raises ``Problem``, as ``read_json``."""
     given = dict(pairs)
     if len(given) != len(pairs):
         raise invalid(FieldError("", "duplicate-field"))
     try:
-        return msgspec.convert(given, kind, strict=False)
+        value = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise invalid(*_broken(given, kind, str(error), _convert)) from None
+        raise invalid(*_broken(given, kind, str(error), _convert, rules)) from None
+    return _ruled(value, rules)
+
+
+def _ruled(value: T, rules: Rules) -> T:
+    named = {name: rule(getattr(value, name)) for name, rule in rules.items()}
+    if broken := [FieldError(f"/{name}", code) for name, code in named.items() if code]:
+        raise invalid(*broken)
+    return value
 
 
 def invalid(*errors: FieldError) -> Problem:

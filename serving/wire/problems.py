@@ -98,7 +98,7 @@ KINDS = {
         "A field is not what it must be",
         "errors names every field and its rule: required, type, too-small, too-large, too-short, "
         "too-long, pattern, not-allowed, check-digit, time-zone-required, date-time, date, "
-        "in-the-future-or-before-2000, unknown-field, duplicate-field.",
+        "in-the-future, in-the-future-or-before-2000, unknown-field, duplicate-field, invalid.",
     ),
     "idempotency-key-reused": Kind(
         422,
@@ -132,7 +132,10 @@ KINDS = {
         503, "The service is stopping", "The service is stopping. Nothing was decided.", after=2
     ),
     "not-ready": Kind(
-        503, "The service is not ready", "The records cannot be read. Nothing was decided.", after=2
+        503,
+        "The service is not ready",
+        "Records or keys cannot be read. Nothing was decided.",
+        after=2,
     ),
     "log-unavailable": Kind(
         503,

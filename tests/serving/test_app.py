@@ -253,3 +253,38 @@ async def test_a_store_or_bundle_that_breaks_leaves_the_service_deciding(
     desk.service.refresh()
     async with desk.client() as client:
         assert (await post(client, request_of(0))).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("day", "code"), [("0001-01-01", "too-small"), ("9999-12-31", "too-large")]
+)
+async def test_a_day_far_from_all_decisions_is_a_mistake_of_the_caller(
+    desk: Desk, day: str, code: str
+) -> None:
+    async with desk.client() as client:
+        answer = await client.get("/v1/decisions", params={"day": day})
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"pointer": "/day", "code": code}]
+
+
+async def test_while_keys_cannot_be_checked_nobody_gets_in_and_it_is_said(desk: Desk) -> None:
+    kept = desk.keys_path.read_bytes()
+    async with desk.client() as client:
+        desk.keys_path.unlink()
+        without = await client.get("/v1/model")
+        alive = await client.get("/health/live")
+        desk.keys_path.write_bytes(kept)
+        desk.keys_path.chmod(0o600)
+        again = await client.get("/v1/model")
+    assert (without.status_code, without.json()["code"]) == (503, "not-ready")
+    assert (alive.status_code, again.status_code) == (200, 200)
+
+
+async def test_every_problem_is_counted_wherever_it_arose(desk: Desk) -> None:
+    operator = create_key(desk.keys_path, "operator", ["operator"], now=NOW)
+    async with desk.client() as client, desk.client(operator) as watching:
+        await client.get("/nowhere")
+        await client.delete("/v1/decisions")
+        text = (await watching.get("/metrics")).text
+    for code in ("not-found", "method-not-allowed"):
+        assert f'microloan_problems_total{{code="{code}"}} 1.0' in text

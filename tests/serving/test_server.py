@@ -1,13 +1,16 @@
 """The process around the service: what it contains, what it refuses, how it starts and stops."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import uvicorn
 
 from features.errors import MicroloanError
+from serving.web.server import Server
 from serving.web.settings import Settings, read_settings
 
 
@@ -63,3 +66,10 @@ def test_a_server_without_keys_says_what_to_do_without_a_traceback(tmp_path: Pat
     assert done.returncode == 1
     assert "microloan keys create" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_from_the_signal_on_nothing_new_is_taken() -> None:
+    drained: list[str] = []
+    server = Server(uvicorn.Config("nothing:here"), lambda: drained.append("drained"))
+    server.handle_exit(signal.SIGTERM, None)
+    assert (drained, server.should_exit) == (["drained"], True)
