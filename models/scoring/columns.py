@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ Vector = NDArray[np.float64]
 Places = NDArray[np.int64]
 Levels = tuple[str, ...]
 
+MICROSECOND = timedelta(microseconds=1)
 MICROSECONDS_A_DAY = 86_400_000_000
 
 
@@ -76,16 +78,18 @@ class Codes:
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns a scorer was fitted on: their names, and the levels of those that hold text."""
+    """The columns a scorer was fitted on: names, levels of text, and places of dates."""
 
     names: tuple[str, ...]
     levels: tuple[Levels | None, ...]
+    dates: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, X: Any) -> "Columns":
-        """Learn names and levels from the columns of `X`; nested values are refused."""
-        known = [(name, _levels(column)) for name, column in read(X)]
-        return cls(tuple(name for name, _ in known), tuple(levels for _, levels in known))
+        """Learn them from the columns of `X`; nested values are refused."""
+        known = [(name, _levels(column), _is_date(column)) for name, column in read(X)]
+        names, levels, dates = zip(*known, strict=True) if known else ((), (), ())
+        return cls(names, levels, frozenset(at for at, is_date in enumerate(dates) if is_date))
 
     def codes(self, X: Any) -> Codes:
         """Rows of `X` as float64, uncopied where it holds such; null and unknown levels are NaN."""
@@ -208,6 +212,20 @@ def _levels(column: pl.Series | Vector) -> Levels | None:
     )
 
 
+def _is_date(column: pl.Series | Vector) -> bool:
+    return isinstance(column, pl.Series) and column.dtype in (pl.Date, pl.Datetime)
+
+
+def day_number(moment: date | timedelta) -> float:
+    """Days since 1970 of a date or a moment (in UTC, if it has a zone), or those of a duration."""
+    if not isinstance(moment, timedelta):
+        if not isinstance(moment, datetime):
+            moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+        zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = zoned - datetime(1970, 1, 1, tzinfo=UTC)
+    return moment // MICROSECOND / MICROSECONDS_A_DAY
+
+
 def _numbers(name: str, column: pl.Series | Vector) -> Vector:
     if isinstance(column, np.ndarray):
         return column
@@ -219,15 +237,16 @@ def _numbers(name: str, column: pl.Series | Vector) -> Vector:
                 f"(first: {first[0]!r}). Give it as a number."
             )
     if column.dtype.is_temporal():
-        column = _days(column)
+        return _days(column)
     return np.asarray(column.cast(pl.Float64, strict=False).to_numpy(), dtype=np.float64)
 
 
-def _days(column: pl.Series) -> pl.Series:
+def _days(column: pl.Series) -> Vector:
     """Days since 1970 of dates and moments, with the fraction of the day; the days of durations."""
     is_moment = column.dtype in (pl.Date, pl.Datetime)
     microseconds = column.cast(pl.Datetime("us") if is_moment else pl.Duration("us"))
-    return microseconds.to_physical() / MICROSECONDS_A_DAY
+    # divided by NumPy, whose bits are those of `day_number`; Polars' are not
+    return np.asarray(microseconds.to_physical().cast(pl.Float64).to_numpy() / MICROSECONDS_A_DAY)
 
 
 def _codes(name: str, column: pl.Series | Vector, levels: Levels) -> Vector:

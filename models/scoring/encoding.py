@@ -2,19 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.scoring.columns import Codes, Columns, Matrix
+from models.scoring.columns import Codes, Columns, Matrix, day_number
 
 Vector = NDArray[np.float64]
 Places = NDArray[np.int64]
 
 PRIOR_ROWS = 10.0  # a level's risk is drawn to the mean as if this many average rows were added
 PARTS = 5
+MOMENTS = (date, timedelta)
 COMMON_ROWS = 100.0  # from so many rows on, one row's outcome is lost in its level's risk
 
 
@@ -38,7 +40,7 @@ class Encoding:
             if value is not None and risks is not None:
                 value = risks.get(value)
             if value is not None and value == value:
-                row[at] = value
+                row[at] = day_number(value) if isinstance(value, MOMENTS) else value
         return row
 
     @cached_property

@@ -110,7 +110,8 @@ def _write_columns(encoding: Encoding) -> list[dict[str, Any]]:
     return [
         {"name": name, "missing_as": None if np.isnan(fill) else fill}
         | ({} if risk is None else {"risks": dict(zip(levels or (), _known(risk), strict=True))})
-        for name, levels, risk, fill in columns
+        | ({"date": True} if at in encoding.columns.dates else {})
+        for at, (name, levels, risk, fill) in enumerate(columns)
     ]
 
 
@@ -125,4 +126,5 @@ def _read_columns(columns: list[dict[str, Any]]) -> Encoding:
         for column in columns
     )
     fills = np.array([column["missing_as"] for column in columns], dtype=np.float64)
-    return Encoding(Columns(tuple(c["name"] for c in columns), levels), risks, fills)
+    dates = frozenset(at for at, column in enumerate(columns) if column.get("date"))
+    return Encoding(Columns(tuple(c["name"] for c in columns), levels, dates), risks, fills)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import UnknownName
+from models.scoring.columns import MICROSECONDS_A_DAY
 from models.scoring.effects import bins_of
 from models.scoring.encoding import Encoding
 from models.scoring.scorecard import Surface, surfaces, tables_of
@@ -72,8 +73,12 @@ FROM scored
 
 
 def _value(encoding: Encoding, at: int) -> str:
-    """A number as DOUBLE, NaN as NULL; text as it is."""
+    """A number as DOUBLE, NaN as NULL; a date as its days since 1970; text as it is."""
     column = _name(encoding.columns.names[at])
+    if at in encoding.columns.dates:
+        epoch, moment = "TIMESTAMP '1970-01-01 00:00:00'", f"CAST({column} AS TIMESTAMP)"
+        microseconds = f"DATE_DIFF('microsecond', {epoch}, {moment})"
+        return f"{microseconds} / {MICROSECONDS_A_DAY}e0 AS {_value_name(at)}"
     if encoding.risks[at] is not None:
         return f"CAST({column} AS VARCHAR) AS {_value_name(at)}"
     number = f"CAST({column} AS DOUBLE)"

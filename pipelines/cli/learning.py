@@ -100,11 +100,12 @@ def train(
     "--time approved_on --drop charged_off_on,balance"
 )
 def fit(
-    table: Annotated[Path, Parameter(help="Parquet or CSV, a row per loan.")],
+    table: Annotated[Path, Parameter(help="Parquet, CSV or Excel, a row per loan.")],
     /,
     *,
     target: str,
     bad: str | None = None,
+    good: str | None = None,
     time: str | None = None,
     drop: str = "",
     id: str | None = None,  # noqa: A002  # --id is what people will type
@@ -122,10 +123,13 @@ def fit(
     target
         Column that says what became of the loan.
     bad
-        Its value that means default; not needed where it is 0/1 or true/false.
+        Its value that means default, or several separated by commas; not needed where it is 0/1,
+        true/false or yes/no (also Y/N, 是/否).
+    good
+        Its values that mean no default; rows of any other are left out. Without it, all others.
     time
-        Column of the application's time; the newest quarter is then the test. Without it the
-        test is a random quarter.
+        Column of the application's time (dates of any usual form, or years); the newest quarter is
+        then the test. Without it the test is a random quarter.
     drop
         Columns never to be used, separated by commas.
     id
@@ -149,8 +153,9 @@ def fit(
             table,
             target=target,
             bad=bad,
+            good=good,
             time=time,
-            drop=tuple(name for name in drop.split(",") if name),
+            drop=tuple(name.strip() for name in drop.split(",") if name.strip()),
             id_column=id,
             prior=prior,
             gap_days=gap_days,

@@ -110,7 +110,24 @@ def test_a_date_counts_as_its_days_since_1970() -> None:
     days = (opened - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)
     dated = Scorer(form="pairs", seeds=1, n_jobs=1).fit(X.assign(opened=opened), y)
     numbered = Scorer(form="pairs", seeds=1, n_jobs=1).fit(X.assign(opened=days), y)
-    assert dated.to_bytes() == numbered.to_bytes()
+    assert dated.to_bytes()["model.txt"] == numbered.to_bytes()["model.txt"]
+    np.testing.assert_array_equal(
+        dated.decision_function(X.assign(opened=opened)),
+        numbered.decision_function(X.assign(opened=days)),
+    )
+
+
+@pytest.mark.parametrize("zone", [None, "Asia/Shanghai"])
+def test_a_moment_alone_is_encoded_as_in_a_batch(zone: str | None) -> None:
+    X, y = applicants(200)
+    age = pd.to_timedelta((X["age"] * 365 * 86_400).round(), unit="s")
+    opened = pd.Timestamp("2024-01-01 12:34:56.789012", tz=zone) - age
+    dated = X.assign(opened=opened, born=opened.dt.date, since=age)
+    scorer = Scorer(form="pairs", seeds=1, n_jobs=1).fit(dated, y)
+    again = Scorer.from_bytes(scorer.to_bytes())
+    matrix = scorer.fitted_.encoding.matrix(dated)
+    for row, values in zip(matrix[:20], dated[:20].to_dict(orient="records"), strict=True):
+        np.testing.assert_array_equal(again.encode_row(values), row)
 
 
 def test_two_columns_of_one_name_are_refused() -> None:

@@ -7,7 +7,7 @@ import sqlglot
 from features.errors import UnknownName
 from models import Scorer
 from models.scoring.scorecard import NotTables
-from models.scoring.sql import to_sql
+from models.scoring.sql import DIALECTS, to_sql
 from tests.models.scorer_portfolio import applicants
 
 HARD_NAME = 'owner\'s "trade", since'
@@ -90,6 +90,21 @@ def test_spark_counts_elements_from_one_as_we_do(scorer: Scorer) -> None:
     written = to_sql(scorer, "applications", dialect="spark")
     assert "ELEMENT_AT(ARRAY(" in written
     assert ")[" not in written  # whose first element Spark calls 0
+
+
+def test_dates_and_moments_count_as_days_in_every_dialect() -> None:
+    X, y = applicants(400)
+    seconds = (X["age"] * 365 * 86_400).round()
+    moment = pd.Timestamp("2024-01-01 10:20:30") - pd.to_timedelta(seconds, unit="s")
+    X = X.assign(age=moment, day=moment.dt.date).drop(columns="trade")
+    X.loc[::7, "age"] = pd.NaT
+    scorer = Scorer(form="pairs", seeds=1).fit(X, y)
+    assert len(scorer.served_.cuts[0]) > 5
+    select = {d: to_sql(scorer, "applications", keys=["number"], dialect=d) for d in DIALECTS}
+    must_agree(scorer, X, select["duckdb"])
+    must_agree(scorer, X, sqlglot.transpile(select["trino"], read="trino", write="duckdb")[0])
+    # SQLGlot writes Spark's difference of moments, and reads it as one of days
+    assert "DATEDIFF(\n      MICROSECOND" in select["spark"]
 
 
 def test_an_unknown_dialect_is_refused(scorer: Scorer) -> None:

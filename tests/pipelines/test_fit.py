@@ -64,8 +64,8 @@ def test_without_a_time_a_random_quarter_is_the_test(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "rule"),
     [
-        ("loans.csv", b"state,income\nPAID,1\nLOST,2\n", "holds LOST, PAID"),
-        ("loans.parquet", b"not parquet", "cannot be read as .parquet"),
+        ("loans.csv", b"state,income\nPAID,1\nLOST,2\n", "holds 'LOST', 'PAID'"),
+        ("loans.parquet", b"PAR1, but no more", "cannot be read as Parquet"),
     ],
 )
 def test_a_table_that_cannot_be_learnt_from_is_told_by_its_rule(
