@@ -11,7 +11,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features import tables as t
-from features.build import BUSINESS_ZONE, as_known
+from features.build import BUSINESS_ZONE
+from features.known import as_known
 
 MONTHS = 24
 Floats = NDArray[np.float64]

@@ -1,41 +1,63 @@
-"""Features of the row for one applicant, without a query: what ``build.finish`` says, bit for bit.
+"""The features of one applicant at the price of one: what ``build`` says, bit for bit.
 
-A query over a single row costs a hundred times its arithmetic. Here each declared expression is
-turned once into a Python function of the row's values; one that uses more than the arithmetic below
-leaves all of them to the query.
+A query over a single row costs a hundred times its arithmetic. So each source is asked for its
+aggregates alone, without a join or groups, and what is arithmetic over them and over the row is
+done by Python functions that were made once of the declared expressions. A feature of the row that
+uses more than arithmetic leaves all of them to the query.
 """
 
-import operator
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-import msgspec
 import polars as pl
 
+from features.arithmetic import BeyondError, Compute, function
 from features.build import finish
 from features.definition import Feature
+from features.known import AS_WRITTEN, conform
+from features.plan import Reading, plan
 from features.tables import APPLICATIONS
+from features.trees import tree
 
 Value = float | str | None
-Compute = Callable[[Mapping[str, Any]], Any]
-
-_BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
-    "Plus": operator.add,
-    "Minus": operator.sub,
-    "Multiply": operator.mul,
-    "TrueDivide": lambda a, b: float(a) / b if b else float("nan"),
-    "Gt": operator.gt,
-    "GtEq": operator.ge,
-    "Lt": operator.lt,
-    "LtEq": operator.le,
-}
-_CASTS: Mapping[str, Callable[[Any], Any]] = {"Float64": float, "String": str}
+COUNTED = "counted"  # the column beside the aggregates that says how many records are in them
 
 
-class _BeyondError(Exception):
-    """The expression is more than arithmetic."""
+def as_of_one(
+    moment: pl.DataFrame, tables: Mapping[str, pl.DataFrame], features: Sequence[Feature]
+) -> dict[str, Value]:
+    """What ``build.as_of`` tells of a single moment, by name."""
+    readings = {reading.source.name: reading for reading in plan(tuple(features)).readings}
+    given = {
+        name: conform(tables[name], readings[name].source) for name in readings if name in tables
+    }
+    queries = {
+        name: _aggregated(moment, records, readings[name])
+        for name, records in given.items()
+        if records.height
+    }
+    found = pl.collect_all(queries.values(), optimizations=AS_WRITTEN, engine="in-memory")
+    rows = {name: frame.row(0, named=True) for name, frame in zip(queries, found, strict=True)}
+    told: dict[str, Value] = {}
+    for name, reading in readings.items():
+        told |= _made_of(rows.get(name, {}), reading, delivered=name in given)
+    return told
+
+
+def _aggregated(moment: pl.DataFrame, records: pl.DataFrame, reading: Reading) -> pl.LazyFrame:
+    """One row: how many records count at the moment, and the aggregates of them."""
+    seen = reading.seen(moment, records)
+    return seen.select(pl.len().alias(COUNTED), *reading.asked.aggregates)
+
+
+def _made_of(row: Mapping[str, Any], reading: Reading, *, delivered: bool) -> Mapping[str, Value]:
+    """The features of a source from its aggregates; of no record, what that means there."""
+    if row.get(COUNTED):
+        return {name: compute(row) for name, compute in reading.asked.computed.items()}
+    if delivered and reading.source.complete:
+        return reading.nothing.row(0, named=True)
+    return dict.fromkeys(reading.asked.computed)
 
 
 def finish_one(row: Mapping[str, Any], features: Sequence[Feature]) -> dict[str, Value]:
@@ -59,8 +81,8 @@ def finish_one(row: Mapping[str, Any], features: Sequence[Feature]) -> dict[str,
 def _computed(features: tuple[Feature, ...]) -> tuple[tuple[str, Compute], ...] | None:
     """A function for each feature of the row, in order; None if one is beyond arithmetic."""
     try:
-        return tuple((f.name, _function(_tree(f))) for f in features if f.source is None)
-    except _BeyondError:
+        return tuple((f.name, function(tree(f.expression))) for f in features if f.source is None)
+    except BeyondError:
         return None
 
 
@@ -74,86 +96,3 @@ def _queried(row: Mapping[str, Any], features: Sequence[Feature]) -> dict[str, V
     frame = pl.DataFrame([{name: row[name] for name in types}], schema=types)
     found = finish(frame, of_row).row(0, named=True)
     return {feature.name: found[feature.name] for feature in of_row}
-
-
-def _tree(feature: Feature) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Polars may change the format; a test would tell
-        return msgspec.json.decode(feature.expression.meta.serialize(format="json"))
-
-
-def _function(node: Any) -> Compute:
-    """``node`` of an expression's tree as a function of the row."""
-    (kind, content), *others = node.items()
-    build = _NODES.get(kind)
-    if build is None or others:
-        raise _BeyondError
-    return build(content)
-
-
-def _column(name: str) -> Compute:
-    return operator.itemgetter(name)
-
-
-def _literal(content: Any) -> Compute:
-    match content:
-        case {"Dyn": {"Int": value}} | {"Dyn": {"Float": value}}:
-            return lambda _: value
-        case {"Scalar": {"Null": _}}:
-            return lambda _: None
-    raise _BeyondError
-
-
-def _binary(content: Any) -> Compute:
-    if content["op"] not in _BINARY:
-        raise _BeyondError
-    apply = _BINARY[content["op"]]
-    left, right = _function(content["left"]), _function(content["right"])
-
-    def compute(row: Mapping[str, Any]) -> Any:
-        a, b = left(row), right(row)
-        return None if a is None or b is None else apply(a, b)
-
-    return compute
-
-
-def _ternary(content: Any) -> Compute:
-    predicate, then, otherwise = (
-        _function(content[name]) for name in ("predicate", "truthy", "falsy")
-    )
-    return lambda row: then(row) if predicate(row) else otherwise(row)
-
-
-def _cast(content: Any) -> Compute:
-    to, inner = _CASTS.get(content["dtype"].get("Literal")), _function(content["expr"])
-    if to is None:
-        raise _BeyondError
-
-    def compute(row: Mapping[str, Any]) -> Any:
-        value = inner(row)
-        return None if value is None else to(value)
-
-    return compute
-
-
-def _called(content: Any) -> Compute:
-    inputs = [_function(each) for each in content["input"]]
-    match content["function"]:
-        case {"Boolean": "IsNotNull"}:
-            return lambda row: inputs[0](row) is not None
-        case {"Boolean": "IsNull"}:
-            return lambda row: inputs[0](row) is None
-        case {"SumHorizontal": {"ignore_nulls": True}}:
-            return lambda row: sum(value for each in inputs if (value := each(row)) is not None)
-    raise _BeyondError
-
-
-_NODES: Mapping[str, Callable[[Any], Compute]] = {
-    "Alias": lambda content: _function(content[0]),
-    "Column": _column,
-    "Literal": _literal,
-    "BinaryExpr": _binary,
-    "Ternary": _ternary,
-    "Cast": _cast,
-    "Function": _called,
-}

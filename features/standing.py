@@ -5,8 +5,9 @@ from datetime import date
 
 import polars as pl
 
-from features.build import as_known, as_of, finish
+from features.build import as_of, finish
 from features.catalog import select
+from features.known import as_known
 from features.spans import moments_of
 from features.tables import PEERS, REGISTRATIONS
 

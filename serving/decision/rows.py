@@ -5,12 +5,11 @@ from typing import Any
 
 import polars as pl
 
-from features.build import as_of
 from features.catalog import CATALOG
-from features.one_row import finish_one
+from features.one_row import as_of_one, finish_one
 from features.spans import TOLD, moments_of
 from serving.decision.decide import Application
-from serving.decision.sources import Dates, dates_as_of
+from serving.decision.sources import Dates, dates_of_one
 from serving.decision.what_if import request_columns
 from serving.policy.values import Row, clean
 
@@ -25,8 +24,9 @@ def evidence(application: Application, tables: Mapping[str, pl.DataFrame]) -> tu
     The whole catalogue, because policies read features that the scorer may not.
     """
     moment = moments_of(pl.Series([application.business_id]), application.applied_on)
-    told = as_of(moment, tables, TOLD).row(0, named=True)
-    return finished(application, clean(told)), dates_as_of(moment, tables).row(0, named=True)
+    told = as_of_one(moment, tables, TOLD)
+    dates = dates_of_one(application.business_id, application.applied_on, tables)
+    return finished(application, clean(told)), dates
 
 
 def finished(application: Application, told: Mapping[str, Any]) -> Row:

@@ -5,12 +5,14 @@ from datetime import date
 import polars as pl
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from features import one_row
-from features.build import REQUEST, build
+from features.build import REQUEST, as_of, build
 from features.catalog import CATALOG
 from features.definition import Feature, feature
-from features.one_row import finish_one
+from features.one_row import as_of_one, finish_one
+from features.spans import TOLD, moments_of
 from tests.features import worlds as w
 from tests.features.spec import asked
 from tests.features.test_build import few
@@ -36,6 +38,25 @@ def test_the_features_of_a_row_alone_are_those_of_the_query(
         found = finish_one({**told, **request}, CATALOG)
         assert [name for name, value in found.items() if not same(value, row[name])] == []
         assert list(found) == [one.name for one in OF_ROW]
+
+
+@few
+@given(world=st.one_of(w.worlds(), w.histories()), day=st.dates(w.FIRST, w.LAST))
+def test_what_the_sources_tell_of_one_is_what_they_tell_among_many(
+    world: w.World, day: date
+) -> None:
+    tables = w.frames(world)
+    businesses = pl.Series([*w.BUSINESSES, "stranger"])
+    among_many = as_of(moments_of(businesses, day), tables, TOLD)
+    for business, expected in zip(businesses, among_many.iter_rows(named=True), strict=True):
+        alone = as_of_one(moments_of(pl.Series([business]), day), tables, TOLD)
+        assert [name for name, value in alone.items() if not same(value, expected[name])] == []
+        assert list(alone) == among_many.columns
+
+
+def test_of_one_a_source_that_was_never_delivered_says_nothing() -> None:
+    alone = as_of_one(moments_of(pl.Series(["shop"]), date(2025, 6, 15)), {}, TOLD)
+    assert alone == dict.fromkeys(one.name for one in TOLD)
 
 
 def test_no_feature_of_the_catalogue_takes_a_query() -> None:
