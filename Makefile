@@ -53,7 +53,8 @@ contracts: .venv/installed  ## the import directions
 	$(BIN)/lint-imports
 
 unit: .venv/installed  ## pytest without the slow proofs
-	$(BIN)/pytest -q -n 2 --dist loadscope
+	# a thread each: two workers with two threads each wait for one another; long modules first
+	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder
 
 test-slow: .venv/cluster  ## slow proofs but the faults: scale, clusters, Prefect's harness
 	$(BIN)/pytest -q -m slow --ignore tests/faults

@@ -28,43 +28,47 @@ AGING = tuple(feature for feature in TOLD if is_aging(feature))
 
 @dataclass(frozen=True)
 class Spans:
-    """What is told of each business, a row each, from its first day on.
+    """What is told of businesses from the first day of their spans on.
 
-    ``lasting`` has the features that hold for the whole span, ``daily`` those of each day, and
-    ``lengths`` the days of each span, at least 1.
+    ``lasting`` has a row per business: the features that hold for the whole span. ``days`` has for
+    each day those whose spans reach it, and ``daily`` a row for each of them. ``lengths`` are the
+    days of each span, at least 1.
     """
 
-    businesses: pl.Series
     lasting: pl.DataFrame
     daily: Sequence[pl.DataFrame]
-    lengths: Sequence[int]
+    days: Sequence[pl.Series]
+    lengths: pl.Series
 
 
 def spans(
-    businesses: pl.Series, tables: Mapping[str, pl.DataFrame], first: date, days: int
+    businesses: pl.Series, tables: Mapping[str, pl.DataFrame], first: date, longest: Sequence[int]
 ) -> Spans:
-    """What is told of ``businesses`` on ``first`` and on at most ``days`` days from it on.
+    """What is told of ``businesses`` on ``first`` and the days after it.
 
     Args:
-        businesses: their ids.
+        businesses: their ids, each once.
         tables: records by table name, as ``build`` takes them.
         first: first day of every span.
-        days: longest span.
+        longest: most days of each business's span, at least 1.
     """
     known_next = _known_next(tables.values(), first)
-    lengths = [
-        min(days, (known_next[business] - first).days) if business in known_next else days
-        for business in businesses
-    ]
-    return Spans(
-        businesses,
-        as_of(moments_of(businesses, first), tables, LASTING),
+    lengths = pl.Series(
         [
-            as_of(moments_of(businesses, first + timedelta(days=day)), tables, AGING)
-            for day in range(days)
+            min(days, (known_next[business] - first).days) if business in known_next else days
+            for business, days in zip(businesses, longest, strict=True)
         ],
-        lengths,
+        dtype=pl.Int64,
     )
+    told = as_of(moments_of(businesses, first), tables, TOLD)
+    days = [businesses.filter(lengths > ahead) for ahead in range(max(lengths, default=0))]
+    later = (
+        as_of(moments_of(reached, first + timedelta(days=ahead)), tables, AGING)
+        for ahead, reached in enumerate(days[1:], start=1)
+    )
+    names = [feature.name for feature in LASTING], [feature.name for feature in AGING]
+    lasting, aging = (told.select(each) for each in names)
+    return Spans(lasting, [aging, *later], days, lengths)
 
 
 def moments_of(businesses: pl.Series, day: date) -> pl.DataFrame:

@@ -1,7 +1,8 @@
 """Make what the sources tell of every business ahead of the requests, for the days to come.
 
-A business is made anew when its records changed or its span has ended; everybody is when nobody
-knows whose records changed, or when the features did. A refresh is one transaction on the file that
+A business is made anew when its records changed or its span has ended; spans end in turn, those of
+one share of the businesses a day, so that no day makes everybody. All are made when nobody knows
+whose records changed, or when the features did. A refresh is one transaction on the file that
 is read. A rebuild fills a file of its own, bucket by bucket, and goes on where it was killed; then
 the file ``current`` names it. ``serving.online`` is the read side.
 """
@@ -24,7 +25,7 @@ from pipelines.intake.news import news_since
 from serving import durable
 from serving.decision.sources import dates_as_of
 from serving.online import CURRENT, SCHEMA, contract, current
-from serving.records import Records, bucket_of
+from serving.records import Records, bucket_of, share_of
 
 DAYS = 7
 TOGETHER = 3_000  # businesses computed in one go: about those of a bucket
@@ -69,15 +70,15 @@ class _Making:
     def rows(self, tables: Mapping[str, pl.DataFrame]) -> Iterator[tuple[str, int, bytes]]:
         """Rows of the table ``standing`` for all businesses of ``tables``."""
         businesses = _businesses(tables)
-        made = spans(businesses, tables, self.first, self.days)
+        made = spans(businesses, tables, self.first, list(map(self._longest, businesses)))
         days = [
-            list(map(_packed, _clean(aging), self._dates(businesses, tables, ahead)))
-            for ahead, aging in enumerate(made.daily)
+            map(_packed, _clean(aging), self._dates(reached, tables, ahead))
+            for ahead, (aging, reached) in enumerate(zip(made.daily, made.days, strict=True))
         ]
         first = self.first.toordinal()
         told = zip(businesses, _clean(made.lasting), made.lengths, strict=True)
-        for at, (business, lasting, length) in enumerate(told):
-            daily = [day[at] for day in days[:length]]
+        for business, lasting, length in told:
+            daily = [next(day) for day in days[:length]]
             yield business, first + length - 1, _packed(first, lasting, daily)
 
     def about(self) -> dict[str, str]:
@@ -96,6 +97,11 @@ class _Making:
         businesses = file.execute(COUNT).get
         snapshot = self.records.snapshot
         return Materialised(businesses, made, rebuilt, self.first, self.days, snapshot, str(path))
+
+    def _longest(self, business: str) -> int:
+        """Days to the next on which the business's turn comes, whatever happens in between."""
+        turn = share_of(business, self.records.buckets, self.days)
+        return self.days - (self.first.toordinal() + turn) % self.days
 
     def _dates(
         self, businesses: pl.Series, tables: Mapping[str, pl.DataFrame], ahead: int
@@ -120,7 +126,7 @@ def materialise(
         store: the records.
         online: made if it is not there.
         first: first day that is wanted; a span that reaches it stays as it is.
-        days: longest span of what is made now.
+        days: longest span of what is made now, and in how many days everybody's turn comes.
         progress: told (done, in all) in buckets, or in steps of a refresh.
 
     Raises:

@@ -61,6 +61,15 @@ def bucket_of(entity: str, buckets: int) -> int:
     return zlib.crc32(entity.encode()) % buckets
 
 
+def share_of(entity: str, buckets: int, shares: int) -> int:
+    """Which of ``shares`` equal parts of all entities ``entity`` is in.
+
+    A part is a run of whole buckets, but for those at its ends: few files hold its records.
+    """
+    further, bucket = divmod(zlib.crc32(entity.encode()), buckets)
+    return int((bucket + further * buckets / 2**32) * shares / buckets)
+
+
 def contract_of(table: Table) -> str:
     """Short fingerprint of a table's columns and types, to notice files of another contract."""
     columns = "\n".join(f"{name} {dtype}" for name, dtype in table.dtypes.items())

@@ -13,24 +13,25 @@ from tests.features.spec import draw
 from tests.features.test_build import assert_same_bytes, few
 
 BUSINESSES = pl.Series(["mill", "shop", "stall", "stranger"])
-DAYS = 5
+LONGEST = (5, 3, 4, 1)
 
 
 @few
 @given(
     world=st.one_of(w.worlds(), w.histories()),
-    first=st.dates(w.SETTLED, w.LAST - timedelta(days=DAYS)),
+    first=st.dates(w.SETTLED, w.LAST - timedelta(days=max(LONGEST))),
 )
 def test_on_every_day_of_a_span_the_features_are_those_of_that_day(
     world: w.World, first: date
 ) -> None:
     tables = w.frames(world)
-    made = spans(BUSINESSES, tables, first, DAYS)
-    for ahead in range(DAYS):
-        held = pl.Series(made.lengths) > ahead
-        expected = as_of(moments_of(BUSINESSES, first + timedelta(days=ahead)), tables, TOLD)
-        found = pl.concat([made.lasting, made.daily[ahead]], how="horizontal")
-        assert_same_bytes(found.select(expected.columns).filter(held), expected.filter(held))
+    made = spans(BUSINESSES, tables, first, LONGEST)
+    for ahead, (daily, reached) in enumerate(zip(made.daily, made.days, strict=True)):
+        held = made.lengths > ahead
+        assert reached.equals(BUSINESSES.filter(held))
+        expected = as_of(moments_of(reached, first + timedelta(days=ahead)), tables, TOLD)
+        found = pl.concat([made.lasting.filter(held), daily], how="horizontal")
+        assert_same_bytes(found.select(expected.columns), expected)
 
 
 def test_a_span_ends_on_the_day_before_the_next_record_is_known() -> None:
@@ -47,8 +48,8 @@ def test_a_span_ends_on_the_day_before_the_next_record_is_known() -> None:
             """,
         )
     }
-    made = spans(BUSINESSES, tables, date(2025, 3, 2), DAYS)
-    assert made.lengths == [1, 2, 5, 5]
+    made = spans(BUSINESSES, tables, date(2025, 3, 2), [5, 5, 5, 4])
+    assert made.lengths.to_list() == [1, 2, 5, 4]
 
 
 def test_every_feature_of_a_source_is_lasting_or_aging() -> None:

@@ -1,5 +1,7 @@
 """Two scorers on the same rows."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from models.validation.versus import Versus, versus
 ROWS = 4000
 
 
+@cache
 def pair(noise: float = 1.0, shift: float = 0.0) -> Versus:
     """The true probabilities against ones with noise on their log-odds."""
     random = np.random.default_rng(0)

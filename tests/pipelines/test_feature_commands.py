@@ -73,6 +73,7 @@ def test_every_declaration_is_found_as_it_is_written() -> None:
         assert f"def {one.name}() -> pl.Expr:" in text
 
 
+@pytest.mark.slow
 def test_a_new_feature_fails_by_its_drawn_table_alone_until_it_is_written(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -38,13 +38,15 @@ def test_a_leak_is_named_and_its_absence_leaves_an_honest_figure(tmp_path: Path)
     table = tmp_path / "loans.csv"
     loans().write_csv(table)
     leaky = fit_table(
-        Var(tmp_path), table, target="state", bad="LOST", time="opened", id_column="loan"
-    )
+        Var(tmp_path), table, target="state", bad="LOST", time="opened", id_column="loan",
+        form="pairs", rivals=False,
+    )  # fmt: skip
     assert any("'term' alone foretells default" in warning for warning in leaky.warnings)
     assert any("'closed' is left out" in warning for warning in leaky.warnings)
     honest = fit_table(
-        Var(tmp_path), table, target="state", bad="LOST", time="opened", drop=("term", "loan")
-    )
+        Var(tmp_path), table, target="state", bad="LOST", time="opened", drop=("term", "loan"),
+        form="pairs", rivals=False,
+    )  # fmt: skip
     assert not any("foretells" in warning for warning in honest.warnings)
     assert 0.6 < honest.auc_out_of_time < 0.9 < leaky.auc_out_of_time
     assert [v.version for v in Registry(Var(tmp_path).mlflow).list_versions("loans")] == [1, 2]

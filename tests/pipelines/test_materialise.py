@@ -1,5 +1,6 @@
 """A row made ahead is the row the records give, after a rebuild, a refresh, or a kill."""
 
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,13 +20,15 @@ from pipelines.materialise import AnotherWriter, Materialised, materialise
 from serving.decision.decide import Application
 from serving.decision.rows import evidence, finished
 from serving.online import Online, current
-from serving.records import Records
+from serving.records import Records, share_of
 from tests.pipelines.feeds import credit_code, deliver, feeds
 
 FIRMS = 8
 FIRST = date(2024, 8, 1)  # after the last record is known
 YESTERDAY = FIRST - timedelta(days=1)
 DAYS = 4
+BUCKETS = 3
+NAMES = [credit_code(number) for number in range(FIRMS)]
 FEEDS = feeds(businesses=FIRMS, months=5)
 
 
@@ -35,32 +38,32 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store, self.online = folder / "store", folder / "online"
-        self.deliveries = 0
+        self.deliveries = len(list(folder.glob("delivery-*")))
 
     def deliver(self, tables: Mapping[str, pl.DataFrame]) -> None:
         self.deliveries += 1
         delivery = deliver(self.folder / f"delivery-{self.deliveries}", tables)
-        ingest(delivery, self.store, self.folder / "quarantine", buckets=3)
+        ingest(delivery, self.store, self.folder / "quarantine", buckets=BUCKETS)
 
     def materialise(self, first: date = FIRST, **settings: Any) -> Materialised:
         return materialise(self.store, self.online, first=first, **{"days": DAYS, **settings})
 
-    def misses(self, first: date = FIRST) -> list[tuple[str, date]]:
-        """Business and day not made ahead; whatever is must be what the records give."""
+    def told(self, first: date = FIRST) -> dict[str, list[int]]:
+        """Days ahead of ``first`` that are told of each business, each as the records give it."""
         online, records = Online(self.online), Records.open(self.store)
-        missed = []
-        for business in map(credit_code, range(FIRMS)):
+        found: dict[str, list[int]] = {business: [] for business in NAMES}
+        for business, days in found.items():
             tables = records.business(business)
-            for day in (first + timedelta(days=ahead) for ahead in range(-1, DAYS + 1)):
+            for ahead in range(-1, DAYS + 1):
+                day = first + timedelta(days=ahead)
                 told = online.told(business, day)
-                if told is None:
-                    missed.append((business, day))
-                    continue
-                application = asked(business, day)
-                assert told.snapshot == records.snapshot
-                row = finished(application, told.features), told.sources
-                assert repr(row) == repr(evidence(application, tables))
-        return missed
+                if told is not None:
+                    application = asked(business, day)
+                    assert told.snapshot == records.snapshot
+                    row = finished(application, told.features), told.sources
+                    assert repr(row) == repr(evidence(application, tables))
+                    days.append(ahead)
+        return found
 
 
 def asked(business: str, day: date) -> Application:
@@ -76,34 +79,57 @@ def asked(business: str, day: date) -> Application:
     )
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    made = World(tmp_path)
+@pytest.fixture(scope="module")
+def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a world whose feeds were delivered."""
+    made = World(tmp_path_factory.mktemp("ingested"))
     made.deliver(FEEDS)
-    return made
+    return made.folder
 
 
-def about(first: date, *days: int) -> list[date]:
-    return [first + timedelta(days=each) for each in days]
+@pytest.fixture
+def world(tmp_path: Path, ingested: Path) -> World:
+    shutil.copytree(ingested, tmp_path, dirs_exist_ok=True)
+    return World(tmp_path)
 
 
-def test_every_business_has_the_row_that_its_records_give_on_every_day(world: World) -> None:
+def days_to_its_turn(business: str) -> int:
+    return DAYS - (FIRST.toordinal() + share_of(business, BUCKETS, DAYS)) % DAYS
+
+
+IN_TURN = {business: list(range(days_to_its_turn(business))) for business in NAMES}
+
+
+def test_every_business_has_the_row_that_its_records_give_until_its_turn(world: World) -> None:
     made = world.materialise()
-
-    missed = world.misses()
-
     assert (made.businesses, made.made, made.rebuilt) == (FIRMS, FIRMS, True)
-    assert {day for _, day in missed} == {*about(FIRST, -1, DAYS)}
+    assert world.told() == IN_TURN
+    assert {len(days) for days in IN_TURN.values()} == {*range(1, DAYS + 1)}
 
 
-@settings(max_examples=4, deadline=None)
+def test_everybodys_turn_comes_once_in_so_many_days_and_nobody_is_ever_without_a_row(
+    world: World,
+) -> None:
+    world.materialise()
+    made = []
+    for ahead in range(1, DAYS + 1):
+        today = FIRST + timedelta(days=ahead)
+        done = world.materialise(today)
+        assert not done.rebuilt
+        made.append(done.made)
+        assert all(0 in days for days in world.told(today).values())
+    assert sum(made) == FIRMS
+    assert made == [list(map(len, IN_TURN.values())).count(ahead) for ahead in range(1, DAYS + 1)]
+
+
+@settings(max_examples=3, deadline=None)
 @given(seed=st.integers(0, 2**32), first=st.dates(date(2024, 2, 1), date(2024, 6, 20)))
 def test_a_refresh_after_a_delivery_equals_a_rebuild(
     tmp_path_factory: pytest.TempPathFactory, seed: int, first: date
 ) -> None:
     """Rows of a few businesses come late, known before, on and after the days that were made."""
     random = Random(seed)
-    late_for = random.sample([credit_code(number) for number in range(FIRMS)], 3)
+    late_for = random.sample(NAMES, 3)
     early, late = {}, {}
     for name, rows in FEEDS.items():
         if "business_id" not in rows.columns:
@@ -120,9 +146,8 @@ def test_a_refresh_after_a_delivery_equals_a_rebuild(
 
     refreshed = world.materialise(next_day)
 
-    missed = world.misses(next_day)
     assert not refreshed.rebuilt or refreshed.made == FIRMS
-    assert [business for business, day in missed if day == next_day] == []
+    assert all(0 in days for days in world.told(next_day).values())
 
 
 def test_only_businesses_with_new_records_are_made_anew(world: World) -> None:
@@ -133,7 +158,7 @@ def test_only_businesses_with_new_records_are_made_anew(world: World) -> None:
     made = world.materialise()
 
     assert (made.made, made.rebuilt) == (1, False)
-    assert {day for _, day in world.misses()} == {*about(FIRST, -1, DAYS)}
+    assert world.told() == IN_TURN
 
 
 def test_what_becomes_known_after_all_spans_makes_nobody_anew(world: World) -> None:
@@ -144,19 +169,19 @@ def test_what_becomes_known_after_all_spans_makes_nobody_anew(world: World) -> N
     made = world.materialise()
 
     assert (made.made, made.rebuilt) == (0, False)
-    assert {day for _, day in world.misses()} == {*about(FIRST, -1, DAYS)}
+    assert world.told() == IN_TURN
 
 
 def test_what_becomes_known_within_a_span_ends_it(world: World) -> None:
     world.materialise()
-    later = FEEDS["tax_grades"][:1].with_columns(known_on=FIRST + timedelta(days=2))
-    world.deliver({"tax_grades": later})
+    business = next(name for name, days in IN_TURN.items() if len(days) > 2)
+    later = FEEDS["tax_grades"].filter(pl.col("business_id") == business)
+    world.deliver({"tax_grades": later.with_columns(known_on=FIRST + timedelta(days=2))})
 
     made = world.materialise()
 
     assert (made.made, made.rebuilt) == (1, False)
-    missed = [day for business, day in world.misses() if business == later["business_id"][0]]
-    assert missed == about(FIRST, -1, *range(2, DAYS + 1))
+    assert world.told() == {**IN_TURN, business: [0, 1]}
 
 
 def test_a_bill_of_a_meter_is_news_of_the_business_it_is_linked_to(world: World) -> None:
@@ -168,19 +193,19 @@ def test_a_bill_of_a_meter_is_news_of_the_business_it_is_linked_to(world: World)
     made = world.materialise()
 
     assert (made.made, made.rebuilt) == (1, False)
-    world.misses()
+    world.told()
 
 
 def test_nothing_is_made_while_nothing_is_new_and_the_spans_last(world: World) -> None:
     world.materialise()
-    assert world.materialise(FIRST + timedelta(days=DAYS - 1)).made == 0
+    assert world.materialise().made == 0
 
 
 def test_everybody_is_made_anew_when_the_spans_have_ended(world: World) -> None:
     world.materialise()
     made = world.materialise(FIRST + timedelta(days=DAYS))
     assert (made.made, made.rebuilt) == (FIRMS, True)
-    world.misses(FIRST + timedelta(days=DAYS))
+    assert world.told(FIRST + timedelta(days=DAYS)) == IN_TURN
 
 
 def test_everybody_is_made_anew_when_nobody_knows_whose_records_changed(world: World) -> None:
@@ -189,7 +214,7 @@ def test_everybody_is_made_anew_when_nobody_knows_whose_records_changed(world: W
     for path in (world.store / "news").iterdir():
         path.unlink()
     assert world.materialise().rebuilt
-    world.misses()
+    world.told()
 
 
 def test_everybody_is_made_anew_when_the_features_changed(
@@ -221,7 +246,7 @@ def test_a_killed_rebuild_goes_on_at_the_bucket_it_had_reached(world: World) -> 
 
     assert filled == 2
     assert (made.businesses, made.path) == (FIRMS, str(unfinished))
-    world.misses()
+    world.told()
 
 
 def test_a_killed_refresh_leaves_what_was_there(world: World) -> None:
@@ -237,7 +262,7 @@ def test_a_killed_refresh_leaves_what_was_there(world: World) -> None:
         world.materialise(progress=killed)
     assert Online(world.online).snapshot == before
     assert world.materialise().made == 3
-    world.misses()
+    world.told()
 
 
 def test_a_reader_sees_a_refresh_at_once_and_turns_to_a_rebuild(world: World) -> None:

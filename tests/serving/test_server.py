@@ -24,13 +24,24 @@ def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str
     )
 
 
-def test_nothing_of_mlflow_or_prefect_is_in_the_server() -> None:
-    program = (
-        "import sys, serving.web.server\n"
-        "rooms = {name.split('.')[0] for name in sys.modules}\n"
-        "print(sorted(rooms & {'mlflow', 'prefect', 'pipelines', 'fastapi', 'flask'}))"
-    )
-    assert run("-c", program).stdout.strip() == "[]"
+NOT_SERVED = ("mlflow", "prefect", "pipelines", "fastapi", "flask")
+PROGRAM = f"""
+import runpy, sys
+try:
+    runpy.run_module("serving.web.server", run_name="__main__")
+finally:
+    print(sorted({{name.split(".")[0] for name in sys.modules}} & {{*{NOT_SERVED}}}))
+"""
+
+
+def test_a_server_without_keys_says_what_to_do_and_has_nothing_of_mlflow_or_prefect(
+    tmp_path: Path,
+) -> None:
+    done = run("-c", PROGRAM, MICROLOAN_SERVING_KEYS=str(tmp_path / "none.json"))
+    assert done.returncode == 1
+    assert "microloan keys create" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout.strip() == "[]"
 
 
 def test_settings_come_from_the_environment_once() -> None:
@@ -58,14 +69,6 @@ def test_a_wrong_setting_is_refused_by_name(environment: dict[str, str], said: s
 def test_settings_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         Settings().port = 1  # type: ignore[misc]
-
-
-def test_a_server_without_keys_says_what_to_do_without_a_traceback(tmp_path: Path) -> None:
-    environment = {"MICROLOAN_SERVING_KEYS": str(tmp_path / "none.json")}
-    done = run("-m", "serving.web.server", **environment)
-    assert done.returncode == 1
-    assert "microloan keys create" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_from_the_signal_on_nothing_new_is_taken() -> None:

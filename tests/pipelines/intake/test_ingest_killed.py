@@ -129,6 +129,7 @@ ingest(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
 """
 
 
+@pytest.mark.slow
 def test_kill_9_leaves_a_whole_store_and_no_lock(
     store: Path, deliveries: list[Path], undisturbed: Path, tmp_path: Path
 ) -> None:
