@@ -79,6 +79,7 @@ def prepared(files: Path, folder: Path) -> tuple[FeatureStore, pd.DataFrame]:
             project="peers",
             provider="local",
             registry=str(folder / "registry.db"),
+            online_store={"type": "sqlite", "path": str(folder / "online.db")},
             entity_key_serialization_version=3,
         )
     )

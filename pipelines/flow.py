@@ -20,7 +20,7 @@ from pipelines.learning.train import train
 from pipelines.linking.weights import weights_in_force
 from pipelines.materialise import materialise
 from pipelines.score import score
-from pipelines.service import today
+from pipelines.service import invited_day, today
 from pipelines.settings import Var
 from pipelines.tabulate import tabulate
 from pipelines.world import make_province
@@ -53,10 +53,10 @@ def build_features(paths: Var) -> Any:
 
 
 @task(name="make rows ahead")
-def make_ahead(paths: Var) -> Any:
-    """Make every business's features for the days to come."""
+def make_ahead(paths: Var, first: date) -> Any:
+    """Make every business's features of ``first`` and the days after it."""
     with console.progress("materialise") as report:
-        return materialise(paths.store, paths.online, first=today(), progress=report)
+        return materialise(paths.store, paths.online, first=first, progress=report)
 
 
 @task(name="train scorer")
@@ -90,13 +90,15 @@ def score_batch(paths: Var) -> Any:
 def whole_path(paths: Var, businesses: int, months: int, seed: int) -> dict[str, Any]:
     """From a made-up province to a published scorer and a scored batch."""
     made = province(paths, businesses, months, seed)
-    return {"province": made, **_from_feeds(paths, paths.feeds, seed)}
+    steps = _from_feeds(paths, paths.feeds, seed)
+    # a made-up province ends before today: rows are made for the day that the demo asks about
+    return {"province": made, **steps, "online": make_ahead(paths, invited_day(paths))}
 
 
 @flow(name="refresh", validate_parameters=False)
 def refresh(paths: Var, delivery: Path, seed: int = 0) -> dict[str, Any]:
     """Take in a delivery, rebuild features, retrain, and promote if the gate passes."""
-    return _from_feeds(paths, delivery, seed)
+    return {**_from_feeds(paths, delivery, seed), "online": make_ahead(paths, today())}
 
 
 def _from_feeds(paths: Var, delivery: Path, seed: int) -> dict[str, Any]:
@@ -106,5 +108,4 @@ def _from_feeds(paths: Var, delivery: Path, seed: int) -> dict[str, Any]:
         "training": train_scorer(paths, seed),
         "promotion": promote_scorer(paths),
         "batch": score_batch(paths),
-        "online": make_ahead(paths),
     }

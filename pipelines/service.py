@@ -88,13 +88,14 @@ def today(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> date:
     return now().astimezone(ZoneInfo(BUSINESS_ZONE)).date()
 
 
+def invited_day(paths: Var) -> date:
+    """The day of the application that `invite` asks about."""
+    return today(lambda: _invited(paths)["applied_at"])
+
+
 def invite(paths: Var, url: str, key: str) -> Invitation:
     """A request for a business of the store that the last batch approved, if it approved any."""
-    decided = pl.read_parquet(paths.scores).sort("outcome", "application_id").row(0, named=True)
-    applications = Records.open(paths.store).table("applications")
-    asked = applications.filter(pl.col("application_id") == decided["application_id"]).row(
-        0, named=True
-    )
+    asked = _invited(paths)
     request = {
         "application_id": "DEMO-1",
         "business_id": asked["business_id"],
@@ -105,6 +106,13 @@ def invite(paths: Var, url: str, key: str) -> Invitation:
         "applied_at": asked["applied_at"].isoformat().replace("+00:00", "Z"),
     }
     return Invitation(url, key, request)
+
+
+def _invited(paths: Var) -> dict[str, Any]:
+    decided = pl.read_parquet(paths.scores).sort("outcome", "application_id").row(0, named=True)
+    applications = Records.open(paths.store).table("applications")
+    chosen = applications.filter(pl.col("application_id") == decided["application_id"])
+    return chosen.row(0, named=True)
 
 
 @contextmanager
