@@ -30,14 +30,13 @@ AGING = tuple(feature for feature in TOLD if is_aging(feature))
 class Spans:
     """What is told of businesses from the first day of their spans on.
 
-    ``lasting`` has a row per business: the features that hold for the whole span. ``days`` has for
-    each day those whose spans reach it, and ``daily`` a row for each of them. ``lengths`` are the
-    days of each span, at least 1.
+    ``lasting`` has a row per business: the features that hold for the whole span. ``daily`` has for
+    each day a row per business whose span reaches it. ``lengths`` are the days of each span, at
+    least 1.
     """
 
     lasting: pl.DataFrame
     daily: Sequence[pl.DataFrame]
-    days: Sequence[pl.Series]
     lengths: pl.Series
 
 
@@ -61,14 +60,13 @@ def spans(
         dtype=pl.Int64,
     )
     told = as_of(moments_of(businesses, first), tables, TOLD)
-    days = [businesses.filter(lengths > ahead) for ahead in range(max(lengths, default=0))]
     later = (
-        as_of(moments_of(reached, first + timedelta(days=ahead)), tables, AGING)
-        for ahead, reached in enumerate(days[1:], start=1)
+        moments_of(businesses.filter(lengths > ahead), first + timedelta(days=ahead))
+        for ahead in range(1, max(lengths, default=1))
     )
     names = [feature.name for feature in LASTING], [feature.name for feature in AGING]
     lasting, aging = (told.select(each) for each in names)
-    return Spans(lasting, [aging, *later], days, lengths)
+    return Spans(lasting, [aging, *(as_of(each, tables, AGING) for each in later)], lengths)
 
 
 def moments_of(businesses: pl.Series, day: date) -> pl.DataFrame:

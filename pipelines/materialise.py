@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import apsw
@@ -71,15 +71,14 @@ class _Making:
         """Rows of the table ``standing`` for all businesses of ``tables``."""
         businesses = _businesses(tables)
         made = spans(businesses, tables, self.first, list(map(self._longest, businesses)))
-        days = [
-            map(_packed, _clean(aging), self._dates(reached, tables, ahead))
-            for ahead, (aging, reached) in enumerate(zip(made.daily, made.days, strict=True))
-        ]
+        days = [map(msgspec.msgpack.encode, _clean(aging)) for aging in made.daily]
         first = self.first.toordinal()
-        told = zip(businesses, _clean(made.lasting), made.lengths, strict=True)
-        for business, lasting, length in told:
+        dates = self._dates(businesses, tables)
+        told = zip(businesses, _clean(made.lasting), dates, made.lengths, strict=True)
+        for business, lasting, newest, length in told:
             daily = [next(day) for day in days[:length]]
-            yield business, first + length - 1, _packed(first, lasting, daily)
+            content = msgspec.msgpack.encode((first, lasting, newest, daily))
+            yield business, first + length - 1, content
 
     def about(self) -> dict[str, str]:
         """What is told of a file that holds all of this."""
@@ -104,11 +103,10 @@ class _Making:
         return self.days - (self.first.toordinal() + turn) % self.days
 
     def _dates(
-        self, businesses: pl.Series, tables: Mapping[str, pl.DataFrame], ahead: int
+        self, businesses: pl.Series, tables: Mapping[str, pl.DataFrame]
     ) -> Iterator[tuple[int | None, ...]]:
         """Newest day of each dated table as an ordinal, a tuple per business."""
-        moments = moments_of(businesses, self.first + timedelta(days=ahead))
-        since_1970 = dates_as_of(moments, tables).cast(pl.Int32)
+        since_1970 = dates_as_of(moments_of(businesses, self.first), tables).cast(pl.Int32)
         return since_1970.select(pl.all() + date(1970, 1, 1).toordinal()).iter_rows()
 
 
@@ -221,10 +219,6 @@ def _clean(told: pl.DataFrame) -> Iterator[tuple[float | str | None, ...]]:
     """Rows as decisions read them: what is no finite number is unknown."""
     finite = pl.when(pl.col(pl.Float64).is_finite()).then(pl.col(pl.Float64))
     return told.with_columns(finite).iter_rows()
-
-
-def _packed(*values: object) -> bytes:
-    return msgspec.msgpack.encode(values)
 
 
 def _open(path: Path) -> apsw.Connection:

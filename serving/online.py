@@ -22,7 +22,7 @@ from serving.decision.sources import DATED, Dates
 
 _log = logging.getLogger("microloan.serving")
 
-FORMAT = 1
+FORMAT = 2
 CURRENT = "current"  # holds the name of the file that is read
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -40,19 +40,14 @@ _DATED = tuple(table.name for table in DATED)
 class Standing(msgspec.Struct, frozen=True, array_like=True):
     """What is told of one business from ``first`` (a proleptic ordinal) on, features in order.
 
-    Each of ``daily`` is a packed ``Day``; requests read one of them.
+    ``dates`` is the newest day of each dated table, which is the same on every day of a span: it
+    ends before the next record. Each of ``daily`` is packed; requests read one of them.
     """
 
     first: int
     lasting: tuple[Value, ...]
-    daily: tuple[bytes, ...]
-
-
-class Day(msgspec.Struct, frozen=True, array_like=True):
-    """What is told of one day: the aging features, and the newest day of each dated table."""
-
-    aging: tuple[Value, ...]
     dates: tuple[int | None, ...]
+    daily: tuple[bytes, ...]
 
 
 class Told(NamedTuple):
@@ -102,10 +97,9 @@ class Online:
         ahead = day.toordinal() - standing.first
         if not 0 <= ahead < len(standing.daily):
             return None
-        of_day = _DAY.decode(standing.daily[ahead])
         features = dict(zip(_LASTING, standing.lasting, strict=True))
-        features.update(zip(_AGING, of_day.aging, strict=True))
-        days = (None if each is None else date.fromordinal(each) for each in of_day.dates)
+        features.update(zip(_AGING, _AGED.decode(standing.daily[ahead]), strict=True))
+        days = (None if each is None else date.fromordinal(each) for each in standing.dates)
         return Told(features, dict(zip(_DATED, days, strict=True)), snapshot)
 
     def _select(self, statement: str, *values: str) -> Any:
@@ -121,7 +115,7 @@ class Online:
 
 
 _STANDING = msgspec.msgpack.Decoder(Standing)
-_DAY = msgspec.msgpack.Decoder(Day)
+_AGED = msgspec.msgpack.Decoder(tuple[Value, ...])
 
 
 def current(folder: Path) -> str:

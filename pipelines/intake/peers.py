@@ -6,7 +6,7 @@ to a bucket and to a day: what each bucket tells is set aside by day, what a day
 bucket.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from pipelines.intake.store import STAGING, read_part, sort_key, write_part
 from serving.records import Part
 
 Parts = Mapping[str, Mapping[int, Part]]
+MEASURED = tuple(name for name in SOURCES if name != REGISTRATIONS.name)
 MONTHS_READ = 36  # of history: no measure looks further back
 
 
@@ -59,15 +60,19 @@ def _first_change(store: Path, before: Parts, tables: Parts) -> date | None:
 
 
 def _days(store: Path, tables: Parts) -> list[date]:
-    """One after every quarter in which something was known, up to the newest day known."""
+    """One after every quarter in which something was known, from the first to the newest.
+
+    Before the first record of what is measured nobody can be compared, however old the register.
+    """
     known = pl.Series(_known_on(store, tables), dtype=pl.Date)
+    told = _known_on(store, tables, MEASURED)
     days = known.to_frame("known_on").select(_compared_on(pl.col("known_on")).unique().sort())
-    return [day for day in days.to_series() if day <= known[-1]]
+    return [day for day in days.to_series() if told and told[0] <= day <= known[-1]]
 
 
-def _known_on(store: Path, tables: Parts) -> list[date]:
-    """All days on which a record of the sources was known first, oldest first."""
-    parts = [part for name in SOURCES for part in tables.get(name, {}).values()]
+def _known_on(store: Path, tables: Parts, sources: Sequence[str] = SOURCES) -> list[date]:
+    """All days on which a record of ``sources`` was known first, oldest first."""
+    parts = [part for name in sources for part in tables.get(name, {}).values()]
     if not parts:
         return []
     known = pl.concat(pl.scan_parquet(store / part.file).select("known_on") for part in parts)

@@ -1,5 +1,6 @@
 """The catalogue as a whole."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,13 @@ def test_a_feature_is_specified_by_a_drawn_table(one: Feature) -> None:
     [module] = [module for module in MODULES if one.name in vars(module)]
     spec = Path(__file__).with_name(f"test_{module.__name__.split('.')[1]}.py").read_text()
     assert spec.count(one.name) >= 2, f"{one.name} is imported and specified in {module.__name__}"
+
+
+def test_a_feature_without_a_drawn_table_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    forgotten = replace(CATALOG[0], name="nobody_drew_it")
+    monkeypatch.setattr(MODULES[0], forgotten.name, forgotten, raising=False)
+    with pytest.raises(AssertionError, match="nobody_drew_it is imported and specified"):
+        test_a_feature_is_specified_by_a_drawn_table(forgotten)
 
 
 def test_departments_are_those_of_the_tables_and_the_request() -> None:
