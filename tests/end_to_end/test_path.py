@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -26,7 +27,15 @@ from pipelines.learning.reproduce import reproduce
 from pipelines.learning.study import study
 from pipelines.learning.train import train
 from pipelines.run import free_port
-from pipelines.service import ask, invite, new_key, running, settings
+from pipelines.service import (
+    ask,
+    invite,
+    invited_day,
+    new_key,
+    running,
+    settings,
+    today,
+)
 from serving.bundles.bundle import read_champion
 from serving.bundles.release import read_gate_keys
 from serving.journal.reading import verify
@@ -89,6 +98,8 @@ def test_a_served_decision_equals_the_batch_and_is_in_the_journal(travelled: Tra
     paths = travelled.paths
     served = settings(paths, port=free_port())
     invitation = invite(paths, f"http://127.0.0.1:{served.port}", new_key(paths))
+    asked_at = datetime.fromisoformat(str(invitation.request["applied_at"]))
+    assert invited_day(paths) == today(lambda: asked_at), "the rows of a demo are made for it"
     with running(served):
         answer = ask(invitation)
     batch = pl.read_parquet(paths.scores).sort("outcome", "application_id").row(0, named=True)

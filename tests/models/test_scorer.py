@@ -25,7 +25,7 @@ EXPECTED_FAILURES = {
 
 
 @parametrize_with_checks(
-    [Scorer(seeds=2, form="pairs", n_jobs=1)], expected_failed_checks=lambda _: EXPECTED_FAILURES
+    [Scorer(seeds=1, form="pairs", n_jobs=1)], expected_failed_checks=lambda _: EXPECTED_FAILURES
 )
 def test_it_keeps_the_rules_of_scikit_learn(estimator: Any, check: Any) -> None:
     check(estimator)
@@ -48,7 +48,7 @@ def test_its_mean_probability_is_the_bad_rate(fitted: Scorer) -> None:
 
 
 def test_contributions_add_up_to_the_served_log_odds(fitted: Scorer) -> None:
-    X, _ = applicants(seed=1)
+    X, _ = applicants(300, seed=1)
     explained = fitted.explain(X)
     assert [*explained.columns] == [*X.columns, "base"]
     np.testing.assert_allclose(explained.sum(axis=1), fitted.decision_function(X), atol=1e-9)
@@ -247,4 +247,6 @@ def test_recalibration_moves_the_level_and_keeps_the_ranking(fitted: Scorer) -> 
     assert moved.predict_proba(X)[:, 1].mean() == pytest.approx(worse.mean(), abs=0.02)
     order = np.argsort(fitted.decision_function(X))
     assert (np.diff(moved.decision_function(X)[order]) > -1e-9).all()
-    np.testing.assert_allclose(moved.explain(X).sum(axis=1), moved.decision_function(X), atol=1e-9)
+    some = X.head(200)
+    total = moved.explain(some).sum(axis=1)
+    np.testing.assert_allclose(total, moved.decision_function(some), atol=1e-9)
