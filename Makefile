@@ -52,8 +52,8 @@ types: .venv/installed  ## mypy, strict on the four rooms
 contracts: .venv/installed  ## the import directions
 	$(BIN)/lint-imports
 
+# A thread each: two workers with two threads each wait for one another. The longest modules come first.
 unit: .venv/installed  ## pytest without the slow proofs
-	# a thread each: two workers with two threads each wait for one another; long modules first
 	OMP_NUM_THREADS=1 POLARS_MAX_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder
 
 test-slow: .venv/cluster  ## slow proofs but the faults: scale, clusters, Prefect's harness
@@ -75,8 +75,10 @@ lock: .venv/installed  ## pin every dependency with its hash, naming no index
 	  $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header \
 	  --no-annotate --python-version 3.11 -c requirements.lock - -o requirements-cluster.lock
 
-bench: .venv/installed  ## the benchmarks, against peers in the same run
-	$(BIN)/python benchmarks/feature_build.py
+bench: .venv/installed  ## features, their peers and the online store; benchmarks/README.md has more
+	$(BIN)/python benchmarks/feature_build.py --businesses 20000
+	$(BIN)/python benchmarks/feature_peers.py
+	$(BIN)/python benchmarks/online.py --rows 100000 --businesses 12000
 
 clean:  ## remove what runs made (var/), keep the environment
 	rm -rf var

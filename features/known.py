@@ -1,6 +1,7 @@
 """What was known of businesses on their days: the only place where time is cut."""
 
 from collections.abc import Sequence
+from datetime import date
 from functools import lru_cache
 
 import polars as pl
@@ -58,16 +59,15 @@ def _of_many(moments: pl.DataFrame, records: pl.DataFrame, table: Table) -> pl.L
 
 def _of_one(moments: pl.DataFrame, records: pl.DataFrame, table: Table) -> pl.LazyFrame:
     """The same of a single moment, without the cost of starting a join."""
-    row, business, day = (moments[name] for name in ("row", "business_id", "applied_on"))
-    own = pl.col("business_id") == business.item()
-    return (
-        records.lazy()
-        .filter(own & (pl.col("known_on") <= day.item()))
-        .sort(_order(table))
-        .with_columns(
-            pl.lit(row.item(), pl.UInt32).alias("row"), pl.lit(day.item()).alias("applied_on")
-        )
-    )
+    known, at = _moment(*(moments[name].item() for name in ("row", "business_id", "applied_on")))
+    return records.lazy().filter(known).sort(_order(table)).with_columns(at)
+
+
+@lru_cache(maxsize=64)  # one moment asks every source
+def _moment(row: int, business: str, day: date) -> tuple[pl.Expr, Sequence[pl.Expr]]:
+    """What a business knows on a day, and the columns that a join would add."""
+    known = (pl.col("business_id") == business) & (pl.col("known_on") <= day)
+    return known, (pl.lit(row, pl.UInt32).alias("row"), pl.lit(day).alias("applied_on"))
 
 
 @lru_cache(maxsize=256)
@@ -93,9 +93,9 @@ def _cut(
     return valid, [*aged, months_ago.alias("months_ago")], (months_back,)
 
 
-def _age(date: str) -> pl.Expr:
-    days = (pl.col("applied_on") - pl.col(date)).dt.total_days()
-    return days.alias(date.removesuffix("_on") + "_ago")
+def _age(day: str) -> pl.Expr:
+    days = (pl.col("applied_on") - pl.col(day)).dt.total_days()
+    return days.alias(day.removesuffix("_on") + "_ago")
 
 
 def _month_number(day: str) -> pl.Expr:
