@@ -51,6 +51,11 @@ class Var:
         return self.root / "features" / "applications.parquet"
 
     @property
+    def backtest(self) -> Path:
+        """What a back-test would have decided of each application."""
+        return self.root / "backtest.parquet"
+
+    @property
     def mlflow(self) -> Path:
         """MLflow's database and artefacts."""
         return self.root / "mlflow"

@@ -5,6 +5,7 @@ outcome it has learnt from was known.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -69,6 +70,35 @@ def out_of_time(
     return _demand_both_outcomes(
         split, bool(calibration_months), f"test from {start} until {end}, as of {as_of}"
     )
+
+
+def walk_forward(
+    loans: pl.DataFrame, *, as_of: date, months: int = 3, periods: int = 8, least_bads: int = 20
+) -> Iterator[tuple[date, Split]]:
+    """One split after another through the past, the oldest first, each with its first day.
+
+    As `out_of_time`, the test being the ``months`` from that day; the last one ends where vintages
+    are no more mature. Of the ``periods`` before, those are left out that would learn from fewer
+    than ``least_bads`` or are without both outcomes.
+
+    Raises BadSplit where none is left.
+    """
+    end = _mature_until(loans, as_of)
+    found = 0
+    for back in range(periods, 0, -1):
+        start, until = (_months_before(end, months * at) for at in (back, back - 1))
+        within = loans.filter(pl.col("applied_on") < until)
+        with suppress(BadSplit):
+            split = out_of_time(within, as_of=as_of, test_from=start)
+            if _bads(split.train) >= least_bads:
+                found += 1
+                yield start, split
+    if not found:
+        raise BadSplit(
+            f"None of the {periods} times {months} months before {end} has both outcomes to test "
+            f"on and {least_bads} defaults to learn from. Hint: deliver a longer history, or name "
+            "more months a period."
+        )
 
 
 def latest(frame: pl.DataFrame, *, time: str, share: float = 0.25, gap_days: int = 0) -> Split:
@@ -157,12 +187,16 @@ def _others(frame: pl.DataFrame, first: str) -> list[str]:
     return [name for name in frame.columns if name != first]
 
 
+def _bads(loans: pl.DataFrame) -> int:
+    return loans.filter(pl.col("label").cast(pl.String) == "bad").height
+
+
 def _demand_both_outcomes(split: Split, calibrated: bool, when: str) -> Split:
     wanted = {"train": split.train, "test": split.test}
     if calibrated:
         wanted["calibration"] = split.calibration
     for name, part in wanted.items():
-        bads = part.filter(pl.col("label").cast(pl.String) == "bad").height
+        bads = _bads(part)
         if not 0 < bads < part.height:
             raise BadSplit(
                 f"The {name} part has {bads} bad among {part.height} loans ({when}); it needs good "

@@ -4,6 +4,7 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 
 from features.errors import MicroloanError
@@ -73,7 +74,7 @@ def train(
         method=method,
         form=form,
         label=label,
-        features=tuple(name.strip() for name in features.split(",") if name.strip()),
+        features=_names(features),
         as_of=as_of,
         since=since,
         until=until,
@@ -155,7 +156,7 @@ def fit(
             bad=bad,
             good=good,
             time=time,
-            drop=tuple(name.strip() for name in drop.split(",") if name.strip()),
+            drop=_names(drop),
             id_column=id,
             prior=prior,
             gap_days=gap_days,
@@ -168,3 +169,59 @@ def fit(
         console.people.print(f"[yellow]warning[/yellow] {warning}")
     console.table("Validation", fitted.rows)
     common.tell(f"Registered {fitted.name} version {fitted.version}", fitted)
+
+
+@app.command(help_epilogue="Example: microloan backtest --months 6 --periods 4")
+def backtest(
+    *,
+    months: int = 3,
+    periods: int = 8,
+    policy: Path | None = None,
+    method: Method = "hazard",
+    form: Form = "pairs",
+    label: str = "dpd90_12m",
+    features: str = "",
+    seed: int = 0,
+    common: Common = DEFAULT,
+) -> None:
+    """Walk through the past, each period decided by a scorer that knew only the time before.
+
+    Parameters
+    ----------
+    months
+        Length of a period.
+    periods
+        How many, back from the last whose loans have matured.
+    policy
+        Policy file to decide with; default: the newest.
+    method
+        What is learnt from: loans of every age (hazard), or matured ones alone (flag).
+    form
+        Form of the trees.
+    label
+        Definition of default.
+    features
+        Names of features, separated by commas; default: all.
+    seed
+        Seed of folds and trees.
+    """
+    from pipelines.learning.backtest import backtest as walk
+    from pipelines.learning.backtest import shown
+
+    plan = Plan(
+        method=method,
+        form=form,
+        label=label,
+        features=_names(features),
+        seed=seed,
+    )
+    with console.progress("back-test") as report:
+        found = walk(
+            common.paths, plan, months=months, periods=periods, policy=policy, progress=report
+        )
+    console.table("Periods", [shown(period) for period in found.periods])
+    common.tell("Back-test", msgspec.to_builtins(found))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())

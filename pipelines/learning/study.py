@@ -1,5 +1,6 @@
 """The rows of a training: what is learnt from, what it is tested on, and who applied meanwhile."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,7 +12,7 @@ from features.catalog import CATALOG
 from features.errors import MicroloanError
 from models.loans.at_risk import months_at_risk
 from models.loans.outcomes import Definition, label
-from models.loans.splits import out_of_time
+from models.loans.splits import Split, out_of_time, walk_forward
 from pipelines.learning.learn import Part
 from pipelines.learning.plan import Plan
 from pipelines.settings import Var
@@ -60,25 +61,63 @@ class LoanBook:
         return months_at_risk(self.applications, self.repayments, as_of, self.definition)
 
 
-def study(paths: Var, plan: Plan) -> Study:
-    """Divide the store's loans as ``plan`` asks; nothing known after the test began is learnt.
+@dataclass(frozen=True)
+class Past:
+    """All that the store tells: who applied, their loans' outcomes known ``as_of``, the book.
 
     Where a province's truth lies beside the feeds it measures the result and is never an input.
+    """
+
+    plan: Plan
+    as_of: date
+    table: FeatureSummary
+    everyone: pl.DataFrame
+    book: LoanBook
+    labels: pl.DataFrame
+
+    @classmethod
+    def read(cls, paths: Var, plan: Plan) -> "Past":
+        """The past of the store. Raises MicroloanError: there is no feature table or store."""
+        table, about = read_features(paths.features, CATALOG)
+        records = Records.open(paths.store)
+        book = LoanBook(records.table("applications"), records.table("repayments"), plan.definition)
+        as_of = plan.as_of or _newest(book.repayments)
+        everyone = _with_context(table, records.table("registrations"), paths.truth)
+        dated = msgspec.structs.replace(plan, as_of=as_of)
+        return cls(dated, as_of, about, everyone, book, book.labels(as_of))
+
+    @property
+    def loans(self) -> pl.DataFrame:
+        """Every loan with its outcome and its features."""
+        return _beside(self.labels, self.everyone)
+
+
+def study(paths: Var, plan: Plan) -> Study:
+    """Divide the store's loans as ``plan`` asks; nothing known after the test began is learnt.
 
     Raises:
         MicroloanError: there is no feature table or store, or it holds too few loans.
     """
-    table, about = read_features(paths.features, CATALOG)
-    records = Records.open(paths.store)
-    book = LoanBook(records.table("applications"), records.table("repayments"), plan.definition)
-    as_of = plan.as_of or _newest(book.repayments)
-    everyone = _with_context(table, records.table("registrations"), paths.truth)
-    labels = book.labels(as_of)
-    split = out_of_time(_beside(labels, everyone), as_of=as_of, test_months=plan.test_months)
-    start = _first_day(split.test)
+    past = Past.read(paths, plan)
+    split = out_of_time(past.loans, as_of=past.as_of, test_months=plan.test_months)
+    return _study(past, split, _first_day(split.test))
+
+
+def walk(past: Past, *, months: int, periods: int) -> Iterator[Study]:
+    """One study a period, the oldest first: what was known as it began, and who applied in it.
+
+    Raises:
+        MicroloanError: no period has both outcomes to test on and enough of them to learn from.
+    """
+    for start, split in walk_forward(past.loans, as_of=past.as_of, months=months, periods=periods):
+        yield _study(past, split, start)
+
+
+def _study(past: Past, split: Split, start: date) -> Study:
+    plan, everyone, labels = past.plan, past.everyone, past.labels
     loans = split.train
     if plan.method == "hazard":
-        watched = _beside(book.watched(start), everyone)
+        watched = _beside(past.book.watched(start), everyone)
         # a young loan can be known to be bad, never to be good: only matured ones are judged
         loans = watched.join(
             split.train.select("application_id", "label"),
@@ -88,15 +127,15 @@ def study(paths: Var, plan: Plan) -> Study:
         )
     loans = loans.filter(_asked_for(plan))
     return Study(
-        plan=msgspec.structs.replace(plan, as_of=as_of),
+        plan=plan,
         loans=loans,
         start=start,
         train=_part(loans, plan),
         test=_part(split.test, plan),
         applicants=_part(_same_period(everyone, labels, split.test), plan),
         declined=_part(_declined(everyone, labels, start, plan), plan),
-        flow=_flow(book.applications, labels, loans, split.test),
-        table=about,
+        flow=_flow(past.book.applications, labels, loans, split.test),
+        table=past.table,
     )
 
 

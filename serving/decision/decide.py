@@ -14,8 +14,8 @@ from features.definition import Feature
 from models.gate_record import Override
 from serving.decision.adverse import AdverseReason, Spoken, adverse_reasons
 from serving.decision.scoring import RowDoubt, RowScorer, score_row
-from serving.decision.sources import Dates
-from serving.decision.verdict import Ages, Evidence, Fired, judge
+from serving.decision.sources import Dates, ages_on
+from serving.decision.verdict import Evidence, Fired, judge
 from serving.decision.way_to_yes import Way, ways_to_yes
 from serving.policy.asked import Asked
 from serving.policy.instalments import Repayment
@@ -131,7 +131,7 @@ def decide(
         propose: look for ways to yes, which takes most of the time of whoever is not approved.
     """
     scored, asked = score_row(scorer, doubt, row), application.asked
-    ages = _ages(sources, application.applied_on)
+    ages = ages_on(application.applied_on, sources)
     evidence = Evidence(row, scored.probability, ages, scored.doubt, changed_trials)
     verdict = judge(policy, evidence, asked)
     spoken: list[Spoken] = []  # an approval tells only why less is lent than was asked for
@@ -160,13 +160,6 @@ def decide(
         offers=verdict.offers,
         ways_to_yes=ways,
     )
-
-
-def _ages(sources: Dates, applied_on: date) -> Ages:
-    return {
-        table: None if known is None else (applied_on - known).days
-        for table, known in sources.items()
-    }
 
 
 def _spoken(

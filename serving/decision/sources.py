@@ -61,6 +61,13 @@ def _newest(business: str, day: date, table: Table, records: pl.DataFrame | None
     return cast("date | None", newest)
 
 
+def ages_on(day: date, sources: Dates) -> dict[str, int | None]:
+    """Days since the newest record of each table; None where there is none."""
+    return {
+        table: None if known is None else (day - known).days for table, known in sources.items()
+    }
+
+
 def _known(at: int, table: Table, records: pl.DataFrame | None) -> pl.LazyFrame:
     known = (table.empty() if records is None else records).lazy()
     if table.holds:

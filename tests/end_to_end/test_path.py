@@ -17,6 +17,7 @@ from features.definition import Feature, feature
 from features.tables import REPAYMENTS
 from models.gate_record import GateClosed, Override
 from models.registry import MODEL, Registry
+from pipelines.learning.backtest import backtest
 from pipelines.learning.compare import compare
 from pipelines.learning.leakage import audit
 from pipelines.learning.learn import Learnt
@@ -83,6 +84,22 @@ def test_a_scorer_judged_on_too_few_bads_is_not_promoted_and_the_champion_stays(
 def test_the_champion_passed_every_check_of_the_gate(travelled: Travelled) -> None:
     assert travelled.promoted.checks
     assert all(check["passed"] for check in travelled.promoted.checks)
+
+
+def test_a_back_test_decides_each_application_by_what_was_known_before(
+    travelled: Travelled,
+) -> None:
+    plan = Plan(features=FEATURES, seed=SEED)
+    found = backtest(travelled.paths, plan, months=6, periods=1)
+    decided = pl.read_parquet(found.path)
+    first, whole = found.periods
+    assert decided["application_id"].is_unique().all()
+    assert whole.applications == decided.height > whole.matured > whole.bads > 0
+    assert first.learnt_from == study(travelled.paths, plan).train.features.height
+    approved, _, declined = whole.decided
+    assert approved.true_pd is not None
+    assert declined.true_pd is not None
+    assert approved.true_pd < declined.true_pd
 
 
 def test_a_batch_decides_each_application_once(travelled: Travelled) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.loans.splits import BadSplit, latest, out_of_time, random_share
+from models.loans.splits import BadSplit, latest, out_of_time, random_share, walk_forward
 
 AS_OF = date(2026, 1, 1)
 
@@ -133,3 +133,29 @@ def test_a_group_stays_in_one_part() -> None:
     split = random_share(frame, groups="customer")
     assert not set(split.train["customer"]) & set(split.test["customer"])
     assert 0.15 < split.test.height / frame.height < 0.35
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 5), st.integers(1, 6), st.integers(1, 8))
+def test_a_walk_tests_each_period_once_on_what_had_settled_before_it(
+    seed: int, months: int, periods: int
+) -> None:
+    walked = list(
+        walk_forward(loans(every=1, seed=seed), as_of=AS_OF, months=months, periods=periods)
+    )
+    tested = [name for _, split in walked for name in split.test["application_id"].to_list()]
+    assert len(tested) == len(set(tested))
+    whole = out_of_time(loans(every=1, seed=seed), as_of=AS_OF, test_months=months * len(walked))
+    assert sorted(tested) == sorted(whole.test["application_id"].to_list())
+    for start, split in walked:
+        assert max(split.train["matures_on"].to_list()) <= start
+        assert min(split.test["applied_on"].to_list()) >= start
+
+
+def test_a_period_that_would_learn_from_too_few_defaults_is_left_out() -> None:
+    everything = list(walk_forward(loans(), as_of=AS_OF, periods=12, least_bads=1))
+    some = list(walk_forward(loans(), as_of=AS_OF, periods=12, least_bads=40))
+    assert [start for start, _ in some] == [start for start, _ in everything][-len(some) :]
+    assert 0 < len(some) < len(everything)
+    with pytest.raises(BadSplit, match="longer history"):
+        list(walk_forward(loans(), as_of=AS_OF, least_bads=10_000))
