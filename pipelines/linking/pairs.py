@@ -11,6 +11,7 @@ from pipelines.linking.weights import LEVELS, UNKNOWN, Level, Weights
 
 ODDS_WORTH_KEEPING = 1e-4
 PAIRS_DRAWN = 2e7
+ACCOUNTS_AT_ONCE = 250_000  # held against all names together, in about a gigabyte
 MATCHABLE = 0.75  # of the accounts are those of some business in the register
 CANDIDATES = ("full_name", "core", "phone_hash", "premises")  # pairs that agree in one are compared
 
@@ -24,7 +25,11 @@ def pairs(accounts: pl.DataFrame, names: pl.DataFrame, weights: Weights) -> pl.D
     """
     linker = _linker(accounts, names.drop("business_id"), weights)
     floor = ODDS_WORTH_KEEPING / (1 + ODDS_WORTH_KEEPING)
-    found = linker.inference.predict(threshold_match_probability=floor, warning_mode="never")
+    found = linker.inference.predict(
+        threshold_match_probability=floor,
+        num_chunks_left=max(1, -(-accounts.height // ACCOUNTS_AT_ONCE)),
+        warning_mode="never",
+    )
     rows: Any = pl.from_arrow(found.as_duckdbpyrelation().to_arrow_table())
     if not isinstance(rows, pl.DataFrame) or rows.is_empty():
         return pl.DataFrame(schema={"account": pl.Int64, "entry": pl.Int64, "odds": pl.Float64})

@@ -152,6 +152,15 @@ def test_what_is_delivered_later_changes_no_link_known_before(province: Province
     assert whole.sort(order).equals(then.sort(order))
 
 
+def test_accounts_held_against_names_in_parts_are_linked_alike(
+    province: ProvinceSummary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meters, names = feed(province, "meters"), feed(province, "registered_names")
+    whole = link(meters, names, WEIGHTS)
+    monkeypatch.setattr(pairs, "ACCOUNTS_AT_ONCE", 2_000)
+    assert link(meters, names, WEIGHTS).equals(whole)
+
+
 def test_weights_are_learnt_from_the_accounts_alone(
     province: ProvinceSummary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
