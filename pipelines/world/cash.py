@@ -11,6 +11,7 @@ import numpy as np
 
 from pipelines.world.businesses import Bools, Businesses
 from pipelines.world.economy import Floats
+from pipelines.world.months import Ints
 
 PERFORMING, REPAID, RENEWED, DEFERRED, WRITTEN_OFF, GUARANTEE_PAID = range(6)
 FLOOR = -0.15  # suppliers wait for a week's sales, not for more
@@ -24,7 +25,7 @@ CRISIS_SALES = 1.0
 CRISIS_CASH = 0.62
 RESCUE = 0.080  # a month: family, a landlord's patience, a machine sold
 DRAWN, SAVED = 0.10, 0.165  # of the gap to the cash the owner wants, above and below it
-DEFER_SHARE = 0.40
+DEFER_SHARE = 0.85
 RENEW_SHARE = 0.30
 RENEWED_FOR = 6  # months
 
@@ -145,12 +146,13 @@ def _close(money: Money, ways: Ways, luck: Luck) -> None:
     money.trading = money.trading & ~ruined & ~leaves
 
 
-def collect(loans: Loans, money: Money, ways: Ways, sales: Floats, lenient: Bools) -> None:
+def collect(loans: Loans, money: Money, ways: Ways, sales: Floats, decree: Ints) -> None:
     """Let a month's due fall and be paid out of cash above the owner's reserve.
 
     Stock bought on credit turns back into cash as it sells. A due that cannot be met may be
-    deferred where a decree allows it, and a bullet may be renewed; otherwise it stays unpaid. A
-    bullet is called in when the borrower has closed down: its last due is the next one.
+    deferred if the loan was granted before a decree of ``decree`` months ago (-1: there is none),
+    and a bullet may be renewed; otherwise it stays unpaid. A bullet is called in when the borrower
+    has closed down: its last due is the next one.
     """
     live = loans.live
     loans.age = loans.age + live
@@ -166,7 +168,8 @@ def collect(loans: Loans, money: Money, ways: Ways, sales: Floats, lenient: Bool
     renewed = short & loans.bullet & last & once & money.trading & (loans.leniency < RENEW_SHARE)
     loans.dues = loans.dues + RENEWED_FOR * renewed
     falling = np.where(renewed, loans.regular, falling)
-    deferred = short & ~loans.bullet & lenient & (loans.leniency < DEFER_SHARE)
+    spared = (decree >= 0) & (loans.age > decree)
+    deferred = short & spared & ~renewed & (loans.leniency < DEFER_SHARE)
     running = live & ~deferred & (loans.age > 0)
     falling = np.where(running, falling, 0.0)
     loans.fallen = loans.fallen + running

@@ -24,8 +24,10 @@ PRIME_RATES = {
     "2025-05": 3.00,
 }  # fmt: skip
 
-# Months in which banks were told to let stricken borrowers defer their instalments.
-LENIENT = (("2020-03", "2021-03"), ("2022-04", "2022-12"))
+# Months in which banks were told to let borrowers defer what falls due on loans granted before.
+DECREES = (("2020-03", "2021-03"), ("2022-04", "2022-12"))
+# Shocks: first month, worst months, and what remains of them from each month to the next then.
+SHOCKS = {"2020": ("2020-02", 3, 0.90), "2022": ("2022-03", 3, 0.72), "2025": ("2025-04", 6, 0.67)}
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Climate:
     """The economy month by month; ``start`` is the month index of row 0.
 
     ``macro`` and ``season`` are log factors on sales by month and trade, ``town`` by month and
-    district; ``prime`` is a yearly rate; ``lenient`` says whether instalments may be deferred.
+    district; ``prime`` is a yearly rate; ``decree`` counts the months since the decree in force
+    that lets older loans be deferred, -1 where there is none.
     """
 
     start: int
@@ -41,7 +44,15 @@ class Climate:
     season: Floats
     town: Floats
     prime: Floats
-    lenient: NDArray[np.bool_]
+    decree: Ints
+
+    def until(self, row: int) -> "Climate":
+        """The same economy, ending before ``row``."""
+        rows = slice(row)
+        return Climate(
+            self.start, self.macro[rows], self.season[rows], self.town[rows], self.prime[rows],
+            self.decree[rows],
+        )  # fmt: skip
 
     @property
     def months(self) -> Ints:
@@ -58,7 +69,7 @@ def climate(start: int, months: int, seed: int) -> Climate:
         season=_season(calendar),
         town=_towns(calendar, seed),
         prime=_prime(calendar),
-        lenient=_within(calendar, LENIENT),
+        decree=_decree(calendar),
     )
 
 
@@ -71,16 +82,15 @@ def _macro(calendar: Ints) -> Floats:
         [0.04, 0.04, 0.07, 0.06, 0.02, 0.05, 0.01, -0.01, 0.0],
     )
     shock = mood[:, None] + np.zeros(len(TRADES))
-    shock -= _blow(calendar, "2020-02", 3)[:, None] * by_trade("load_2020")
-    shock -= _blow(calendar, "2022-03", 3)[:, None] * by_trade("load_2022")
-    shock -= _blow(calendar, "2025-04", 6)[:, None] * by_trade("load_2025")
+    for year, course in SHOCKS.items():
+        shock -= _blow(calendar, *course)[:, None] * by_trade(f"load_{year}")
     return shock
 
 
-def _blow(calendar: Ints, month: str, length: int) -> Floats:
-    """1 for ``length`` months from ``month``, fading by a third a month afterwards."""
+def _blow(calendar: Ints, month: str, length: int, remains: float) -> Floats:
+    """1 for ``length`` months from ``month``, fading afterwards."""
     since = calendar - month_index(month)
-    return np.asarray(np.where(since < 0, 0.0, np.minimum(1.0, 0.67 ** (since - length + 1.0))))
+    return np.asarray(np.where(since < 0, 0.0, np.minimum(1.0, remains ** (since - length + 1.0))))
 
 
 def _season(calendar: Ints) -> Floats:
@@ -103,8 +113,9 @@ def _prime(calendar: Ints) -> Floats:
     return np.asarray(rates[np.clip(np.searchsorted(since, calendar, side="right") - 1, 0, None)])
 
 
-def _within(calendar: Ints, spans: tuple[tuple[str, str], ...]) -> NDArray[np.bool_]:
-    inside = np.zeros(len(calendar), dtype=bool)
-    for first, last in spans:
-        inside |= (calendar >= month_index(first)) & (calendar <= month_index(last))
-    return inside
+def _decree(calendar: Ints) -> Ints:
+    since = np.full(len(calendar), -1)
+    for first, last in DECREES:
+        inside = (calendar >= month_index(first)) & (calendar <= month_index(last))
+        since = np.where(inside, calendar - month_index(first), since)
+    return since

@@ -48,6 +48,29 @@ def picked(names: NDArray[Any], positions: Any) -> pl.Series:
 
 def nulled(series: pl.Series, value: int) -> pl.Series:
     """The series with null where it holds ``value``."""
-    if not (series == value).any():
-        return series
-    return series.set(series == value, None)
+    absent = series.to_numpy() == value
+    return series.set(pl.Series(absent), None) if absent.any() else series
+
+
+def ordered(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows by entity, key and version; rows of which these are equal keep their order.
+
+    Sorted by one number per row where it fits, which takes half the time of sorting by columns.
+    """
+    names = list(dict.fromkeys((table.entity, *table.key, *table.version)))
+    place, spread = np.zeros(rows.height, dtype=np.int64), 1
+    for column in [*(_numbered(rows[name]) for name in names), np.arange(rows.height)]:
+        width = int(column.max(initial=0)) + 1
+        spread *= width
+        place = place * width + column
+    if spread >= 2**63:
+        return rows.sort(names, maintain_order=True)
+    return rows.gather(np.argsort(place))
+
+
+def _numbered(column: pl.Series) -> NDArray[np.int64]:
+    """Whole numbers from 0 in the order of the values."""
+    if column.dtype == pl.String:
+        column = column.cast(pl.Enum(column.unique().sort()))
+    numbers = column.to_physical().cast(pl.Int64).to_numpy()
+    return np.asarray(numbers - (numbers.min() if len(numbers) else 0))

@@ -129,7 +129,7 @@ class Past:
         luck = luck_of(self.luck, t)
         sales = trade_a_month(self.money, traits, luck, macro)
         self._unborn_wait(t, before)
-        collect(self.loans, self.money, traits, sales, np.full(len(b), self.climate.lenient[t]))
+        collect(self.loans, self.money, traits, sales, np.full(len(b), self.climate.decree[t]))
         conduct = conduct_of_month(b, self.money.cash, self.chance[t])
         self._record(t, sales * self.alive[t], conduct)
         if self.open_month <= t < self.close_month:
@@ -215,7 +215,7 @@ class Past:
         """All months, applications and loan states so far."""
         return (
             Lives(
-                alive=self.alive,
+                alive=self.alive[: len(self.months)],
                 trading=np.array([m["trading"] for m in self.months]),
                 sales=np.array([m["sales"] for m in self.months]),
                 cash=np.array([m["cash"] for m in self.months]),

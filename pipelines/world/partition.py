@@ -25,6 +25,7 @@ from pipelines.world import utility_bills as bills
 from pipelines.world.bank import Bias
 from pipelines.world.businesses import Businesses, draw_businesses
 from pipelines.world.economy import Climate, Floats, climate
+from pipelines.world.frames import ordered
 from pipelines.world.lives import Asked, Book, Lives, Past, behaved
 from pipelines.world.months import Ints, first_day
 
@@ -72,10 +73,15 @@ class Made:
 
 @dataclass(frozen=True)
 class Story:
-    """All that happened in a partition, before any department looks at it."""
+    """All that happened in a partition, before any department looks at it.
+
+    ``climate`` ends with the lives in the last delivered month; ``ahead`` goes on, for the other
+    lives of the last applications.
+    """
 
     businesses: Businesses
     climate: Climate
+    ahead: Climate
     lives: Lives
     asked: Asked
     book: Book
@@ -111,7 +117,7 @@ def make_partition(order: Order, partition: int) -> Made:
     listed = pl.concat([*lines, lost, *found]).filter(pl.col("day") <= _day(order.delivered))
     truth = {
         "applications": told.applications(
-            b, story.climate, asked, story.lives, ids, reborn, order.futures, streams["futures"]
+            b, story.ahead, asked, story.lives, ids, reborn, order.futures, streams["futures"]
         ),
         "links": told.links(b, accounts),
         "businesses": told.businesses(b, signs, exits, solar, reborn),
@@ -140,17 +146,18 @@ def _lived(order: Order, partition: int, streams: Streams) -> Story:
     opens = BURN_IN + HISTORY
     start = order.last_month + 1 - order.months - opens
     world = climate(start, opens + order.months + AHEAD, order.seed)
+    seen = world.until(opens + order.months)
     past = Past(
         b, world, open_month=opens, close_month=opens + order.months, seed=order.seed,
         bias=order.bias, life=streams["life"], asking=streams["asking"],
     )  # fmt: skip
-    for t in range(len(world.prime)):
+    for t in range(len(seen.prime)):
         past.live_month(t)
     lives, asked, book = past.result()
-    turnover = lives.sales * b.monthly_sales * np.exp(world.season[:, b.trade])
+    turnover = lives.sales * b.monthly_sales * np.exp(seen.season[:, b.trade])
     ids = loans.application_ids(partition, len(asked.years))
     found = gaming.schemes(asked.scheme, asked.request.business, asked.request.month - start)
-    return Story(b, world, lives, asked, book, turnover, ids, found)
+    return Story(b, seen, world, lives, asked, book, turnover, ids, found)
 
 
 def _registry(
@@ -226,8 +233,7 @@ def _delivered(
         lines += [*held, *faults.shown(name, known)]
         known, planted = faults.planted(name, known, rng)
         known, twice = faults.doubled(name, known, rng)
-        key = [table.entity, *(k for k in table.key if k != table.entity)]
-        delivered[name] = known.sort([*key, *table.version], maintain_order=True)
+        delivered[name] = ordered(table, known)
         lines += [*planted, twice]
     return delivered, lines
 

@@ -17,6 +17,7 @@ from pipelines.world.months import month_index
 from pipelines.world.partition import Order, make_partition
 
 ROW_GROUP = 65_536
+LEVEL = 1  # of zstd: a quarter faster than level 3, the same size on these tables
 
 
 @dataclass(frozen=True)
@@ -123,5 +124,7 @@ def _write_partition(task: tuple[Path, Order, int]) -> Written:
     for name, rows in made.feeds.items():
         path = out / "feeds" / name / f"part-{partition:05d}.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
-        rows.write_parquet(path, compression="zstd", row_group_size=ROW_GROUP)
+        rows.write_parquet(
+            path, compression="zstd", compression_level=LEVEL, row_group_size=ROW_GROUP
+        )
     return Written({name: rows.height for name, rows in made.feeds.items()}, made.truth)

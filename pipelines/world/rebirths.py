@@ -95,10 +95,11 @@ def _changes(b: Businesses, reborn: Rebirths) -> pl.DataFrame:
 
 
 def _renamed(rows: pl.DataFrame, changes: pl.DataFrame, speaks_of: pl.Expr) -> pl.DataFrame:
-    later = pl.col("day").is_not_null() & (speaks_of >= pl.col("day"))
-    code = pl.when(later).then("reborn_as").otherwise("business_id")
-    joined = rows.join(changes, on="business_id", how="left", maintain_order="left")
-    return joined.with_columns(code.alias("business_id")).select(rows.columns)
+    own = rows["business_id"].is_in(changes["business_id"].implode())
+    joined = rows.filter(own).join(changes, on="business_id", how="left", maintain_order="left")
+    code = pl.when(speaks_of >= pl.col("day")).then("reborn_as").otherwise("business_id")
+    renamed = joined.with_columns(code.alias("business_id")).select(rows.columns)
+    return pl.concat([rows.filter(~own), renamed])
 
 
 def _reregistered(

@@ -112,7 +112,7 @@ def _live_on(
         row = np.minimum(now.at + k, len(climate.prime) - 1)
         macro = climate.macro[row, now.trade] + climate.town[row, now.district]
         sales = trade_a_month(now.money, now.traits, luck(k, now.left), macro)
-        collect(now.loans, now.money, now.traits, sales, climate.lenient[row])
+        collect(now.loans, now.money, now.traits, sales, climate.decree[row])
         missed = (now.loans.late >= 3) & (now.loans.age <= now.window)
         bad[now.left[missed]] = True
         open_ = now.loans.live & ~missed & (now.loans.age < now.window)

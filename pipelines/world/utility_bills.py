@@ -17,6 +17,7 @@ from pipelines.world.registrations import Exits
 from pipelines.world.trades import TRADE_NAMES, by_trade
 
 PRICE_FEN = np.array([76.0, 420.0, 390.0])  # a kWh, a cubic metre of water, of gas
+HALF_A_YEAR = 6
 IDLE = 0.04  # of the usual consumption after trading has ended: a fridge, a lamp
 
 
@@ -37,18 +38,23 @@ def consumption(
     b: Businesses, lives: Lives, climate: Climate, solar: Ints, first_row: int,
     rng: np.random.Generator,
 ) -> Floats:  # fmt: skip
-    """KWh by month and business: size, month's sales, season, and a drift of its own."""
+    """KWh by month and business: size, sales, season, and a drift of its own.
+
+    What lasts in sales moves hours and machines as much as size does, a single month hardly.
+    """
     rows = slice(first_row, None)
-    sales = np.maximum(lives.sales[rows], 1e-3)
-    level = by_trade("level", b.trade) * (np.log(b.monthly_sales) - 10.15)
-    shape = sales.shape
+    sales = np.clip(np.log(np.maximum(lives.sales, 1e-3)), -2.5, 1.5)
+    lasting = _lasting(sales, lives.alive)[rows]
+    passing = sales[rows] - lasting
+    level = by_trade("level", b.trade)
+    shape = passing.shape
     own = 0.55 * rng.standard_normal(shape[1])
     drift = np.cumsum(0.05 * rng.standard_normal(shape), axis=0)
     log: Floats = (
         np.log(by_trade("kwh", b.trade))
-        + level
+        + level * (np.log(b.monthly_sales) - 10.15 + lasting)
         + own
-        + by_trade("month", b.trade) * np.clip(np.log(sales), -2.5, 1.5)
+        + by_trade("month", b.trade) * passing
         + _season(b, climate.months[rows])
         + drift
         + 0.17 * rng.standard_normal(shape)
@@ -56,6 +62,16 @@ def consumption(
     )
     running = np.where(lives.trading[rows], 1.0, IDLE) * lives.alive[rows]
     return np.asarray(np.exp(log) * running)
+
+
+def _lasting(sales: Floats, alive: Bools) -> Floats:
+    """Mean of each month and the five before it, as far as the business was there."""
+    total, months = (
+        np.cumsum(np.pad(each, ((HALF_A_YEAR, 0), (0, 0))), axis=0)
+        for each in (sales * alive, alive.astype(np.float64))
+    )
+    lived = months[HALF_A_YEAR:] - months[:-HALF_A_YEAR]
+    return np.asarray((total[HALF_A_YEAR:] - total[:-HALF_A_YEAR]) / np.maximum(lived, 1.0))
 
 
 def _season(b: Businesses, months: Ints) -> Floats:

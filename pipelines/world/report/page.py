@@ -29,14 +29,6 @@ KNOWN_MISSES = {
         "little to one another"
     ),
 }
-SHOCKS = (
-    "the shocks are short and fade by a third a month, and the loans of 2019 live through early "
-    "2020, so that 2019 is no calm year to compare with"
-)
-KNOWN_MISSES |= {
-    f"true default probability of {vintage} over that of 2019": SHOCKS
-    for vintage in ("2020-H1", "2022")
-}
 HEADLINE = (
     "bad rate through the door",
     "bad rate of the granted",
