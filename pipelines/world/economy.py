@@ -27,7 +27,7 @@ PRIME_RATES = {
 # Months in which banks were told to let borrowers defer what falls due on loans granted before.
 DECREES = (("2020-03", "2021-03"), ("2022-04", "2022-12"))
 # Shocks: first month, worst months, and what remains of them from each month to the next then.
-SHOCKS = {"2020": ("2020-02", 3, 0.90), "2022": ("2022-03", 3, 0.72), "2025": ("2025-04", 6, 0.67)}
+SHOCKS = {"2020": ("2020-02", 3, 0.90), "2022": ("2022-03", 3, 0.78), "2025": ("2025-04", 6, 0.67)}
 
 
 @dataclass(frozen=True)

@@ -263,7 +263,7 @@ def _grades_of_year(
     n, year = len(b), slice(start, start + 12)
     late = lives.conduct.files_late[year].sum(axis=0) / 3
     unpaid = lives.conduct.cannot_pay_tax[year].sum(axis=0) / 3
-    points = 85 + 3.4 * b.discipline + 3.6 * rng.standard_normal(n) - 5.5 * late - 9 * unpaid
+    points = 85 + 3.4 * b.discipline + 3.6 * rng.standard_normal(n) - 5.2 * late - 8.4 * unpaid
     age = (climate.months[start] + 12 - b.established_month) / 12
     grade = np.select([points >= 90, points >= 70, points >= 58], [0, 1, 3], 4)
     fresh = (age < 2.5) | (lives.sales[year].min(axis=0) <= 0) | (rng.random(n) < 0.12)
