@@ -289,7 +289,8 @@ def test_the_meters_of_households_bear_their_names_less_often(
         (~pl.col("business_id").is_in(list(matched))).mean()
     )
     share: dict[bool, float] = dict(unmatched.iter_rows())
-    assert share[True] == pytest.approx(0.30, abs=0.04)
-    assert share[False] == pytest.approx(0.14, abs=0.04)
+    # and as many again stay unlinked as make three households in ten and one company in seven
+    assert share[True] == pytest.approx(0.26, abs=0.03)
+    assert share[False] == pytest.approx(0.11, abs=0.03)
     assert truth["links"]["shared"].sum() > 50
     assert truth["links"]["borrowed"].sum() > 10
