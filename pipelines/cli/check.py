@@ -40,5 +40,6 @@ def links(*, common: Common = DEFAULT) -> None:
     truth = Evidence(common.paths.province).truth
     believed = Records.open(common.paths.store).table(LINKS.name)
     found = score(believed, truth("links"), truth("rebirths"))
+    console.table("Links by what was believed of them", [asdict(band) for band in found.bands])
     shares = {"precision": found.precision, "recall": found.recall}
     common.tell("Links", asdict(found) | shares)

@@ -1,7 +1,8 @@
 """Which business an account was believed to be, from which day on.
 
 An account is one of its candidates or nobody's: the odds of each compete with those of all others
-that were known by that day. Two that fit alike leave it with nobody.
+that were known by that day, and with those that it has left and the account still bears its name.
+Two that fit alike leave it with nobody.
 """
 
 import polars as pl
@@ -13,8 +14,9 @@ def beliefs(candidates: pl.DataFrame) -> pl.DataFrame:
     """Changes of mind about each account, oldest first.
 
     Args:
-        candidates: ``account``, ``business_id``, ``odds`` and ``known_on``, the day on which both
-            the account and the name were known; a business may come under several names.
+        candidates: ``account``, ``business_id``, ``odds`` that it uses the account, ``bears`` that
+            it does or has done so, and ``known_on``, the day on which both the account and the name
+            were known; a business may come under several names.
 
     Returns:
         ``account``, ``known_on``, ``business_id`` and ``link_probability``; both are null from the
@@ -36,16 +38,19 @@ def beliefs(candidates: pl.DataFrame) -> pl.DataFrame:
 
 
 def _running(candidates: pl.DataFrame) -> pl.DataFrame:
-    """After each candidate that came up: the best odds, who has them, and the odds of all."""
+    """After each candidate that came up: the best odds, who has them, and what all bear."""
     order = ["account", "known_on", "business_id", "odds"]
-    best_name = pl.col("odds").cum_max().over("account", "business_id")
-    gained = pl.col("of_business") - pl.col("of_business").shift(1).over("account", "business_id")
+    business = ["account", "business_id"]
+    gained = pl.col("borne") - pl.col("borne").shift(1).over(business)
     leads = pl.col("of_business") > pl.col("best").shift(1).over("account").fill_null(0.0)
     return (
         candidates.sort(order)
-        .with_columns(best_name.alias("of_business"))
         .with_columns(
-            gained.fill_null(pl.col("of_business")).alias("gained"),
+            pl.col("odds").cum_max().over(business).alias("of_business"),
+            pl.col("bears").cum_max().over(business).alias("borne"),
+        )
+        .with_columns(
+            gained.fill_null(pl.col("borne")).alias("gained"),
             pl.col("of_business").cum_max().over("account").alias("best"),
         )
         .with_columns(

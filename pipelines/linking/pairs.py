@@ -13,6 +13,7 @@ ODDS_WORTH_KEEPING = 1e-4
 PAIRS_DRAWN = 2e7
 ACCOUNTS_AT_ONCE = 250_000  # held against all names together, in about a gigabyte
 MATCHABLE = 0.75  # of the accounts are those of some business in the register
+STALE = 0.01  # of the accounts still bear name and telephone of who used them before
 CANDIDATES = ("full_name", "core", "phone_hash", "premises")  # pairs that agree in one are compared
 
 
@@ -20,8 +21,8 @@ def pairs(accounts: pl.DataFrame, names: pl.DataFrame, weights: Weights) -> pl.D
     """Candidates among ``accounts`` and ``names``, both as for ``learn``.
 
     Returns:
-        ``account`` and ``entry`` (their ids) and ``odds`` of being one, sorted; hopeless pairs are
-        left out.
+        ``account`` and ``entry`` (their ids), sorted, with ``odds`` that this business uses the
+        account and ``bears`` that it does or has done so; hopeless pairs are left out.
     """
     linker = _linker(accounts, names.drop("business_id"), weights)
     floor = ODDS_WORTH_KEEPING / (1 + ODDS_WORTH_KEEPING)
@@ -32,12 +33,18 @@ def pairs(accounts: pl.DataFrame, names: pl.DataFrame, weights: Weights) -> pl.D
     )
     rows: Any = pl.from_arrow(found.as_duckdbpyrelation().to_arrow_table())
     if not isinstance(rows, pl.DataFrame) or rows.is_empty():
-        return pl.DataFrame(schema={"account": pl.Int64, "entry": pl.Int64, "odds": pl.Float64})
+        none = {"account": pl.Int64, "entry": pl.Int64, "odds": pl.Float64, "bears": pl.Float64}
+        return pl.DataFrame(schema=none)
+    odds = pl.lit(2.0).pow(pl.col("match_weight"))
+    # Name and telephone agree for a tenant who has left as well as for one who stays; only the
+    # premises speak against the former.
+    left = STALE * pl.lit(2.0).pow(-pl.col("mw_place"))
     # Splink calls left what sorts first: "accounts" before "names".
     return rows.select(
         pl.col("unique_id_l").alias("account"),
         pl.col("unique_id_r").alias("entry"),
-        pl.lit(2.0).pow(pl.col("match_weight")).alias("odds"),
+        odds.alias("odds"),
+        (odds * (1 + left)).alias("bears"),
     ).sort("account", "entry")
 
 
@@ -130,6 +137,7 @@ def _settings(weights: Weights | None) -> SettingsCreator:
         blocking_rules_to_generate_predictions=[block_on(column) for column in CANDIDATES],
         probability_two_random_records_match=weights.prior if weights else 1e-4,
         retain_matching_columns=False,
+        retain_intermediate_calculation_columns=True,  # for what the place alone says
     )
 
 

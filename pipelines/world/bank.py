@@ -1,6 +1,6 @@
 """The bank's past: who applied for what, and how its officers decided under the old policy."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -126,7 +126,7 @@ def _heaped(yuan: Floats) -> Floats:
 
 def _terms(bullet: Bools, rng: np.random.Generator) -> Floats:
     chance = rng.random(len(bullet))
-    bullets = np.where(chance < 0.10, 6, 12)
+    bullets = np.where(chance < 0.16, 6, 12)
     instalments = np.where(chance < 0.50, 12, np.where(chance < 0.85, 24, 36))
     return np.where(bullet, bullets, instalments).astype(float)
 
@@ -204,14 +204,15 @@ def granted_amount(request: Request, score: Floats, chance: Floats) -> Floats:
 
 
 def empty_loans(n: int) -> Loans:
-    """A free slot for each business."""
-    zero, off = np.zeros(n), np.zeros(n, dtype=bool)
-    one = np.ones(n)
+    """A free slot for each business, every column an array of its own."""
+    start = {"dues": 1.0, "regular": 1.0, "final": 1.0, "late": -1.0}
+    flags = ("live", "bullet", "guaranteed")
     return Loans(
-        live=off, bullet=off, age=zero, fallen=zero, dues=one, regular=one, final=one,
-        principal=zero, due=zero, paid=zero, late=zero - 1, state=zero, leniency=zero,
-        guaranteed=off,
-    )  # fmt: skip
+        **{
+            f.name: np.full(n, fill_value=False if f.name in flags else start.get(f.name, 0.0))
+            for f in fields(Loans)
+        }
+    )
 
 
 def new_loans(request: Request, amount: Floats) -> Loans:

@@ -26,8 +26,13 @@ PRIME_RATES = {
 
 # Months in which banks were told to let borrowers defer what falls due on loans granted before.
 DECREES = (("2020-03", "2021-03"), ("2022-04", "2022-12"))
-# Shocks: first month, worst months, and what remains of them from each month to the next then.
-SHOCKS = {"2020": ("2020-02", 3, 0.90), "2022": ("2022-03", 3, 0.78), "2025": ("2025-04", 6, 0.67)}
+# Shocks: the trades they load, first month, worst months, what remains from month to month then.
+SHOCKS = (
+    ("load_2020", "2020-02", 3, 0.90),
+    ("load_2022", "2022-03", 3, 0.78),
+    ("load_2022", "2022-12", 1, 0.60),  # the wave of infections after the opening
+    ("load_2025", "2025-04", 6, 0.67),
+)
 
 
 @dataclass(frozen=True)
@@ -82,8 +87,8 @@ def _macro(calendar: Ints) -> Floats:
         [0.04, 0.04, 0.07, 0.06, 0.02, 0.05, 0.01, -0.01, 0.0],
     )
     shock = mood[:, None] + np.zeros(len(TRADES))
-    for year, course in SHOCKS.items():
-        shock -= _blow(calendar, *course)[:, None] * by_trade(f"load_{year}")
+    for load, month, worst, remains in SHOCKS:
+        shock -= _blow(calendar, month, worst, remains)[:, None] * by_trade(load)
     return shock
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from features.tables import FEEDS
+from pipelines.world.businesses import Bools
 from pipelines.world.months import first_day
 
 DOUBLED = 0.002  # rows delivered twice, to the last byte
@@ -144,13 +145,10 @@ def held_back(
     return rows, lines
 
 
-def doubled(
-    table: str, rows: pl.DataFrame, rng: np.random.Generator
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows with a few repeated, and the list of what was repeated."""
-    count = rng.binomial(rows.height, DOUBLED)
-    again = rows.gather(np.sort(rng.choice(rows.height, count, replace=False)))
-    return pl.concat([rows, again]), _lines("doubled row", table, again)
+def doubled(table: str, rows: pl.DataFrame, rng: np.random.Generator) -> tuple[Bools, pl.DataFrame]:
+    """Which rows are delivered twice, and the list of them."""
+    twice = rng.random(rows.height) < DOUBLED
+    return twice, _lines("doubled row", table, rows.filter(pl.Series(twice)))
 
 
 def _lines(fault: str, table: str, rows: pl.DataFrame) -> pl.DataFrame:

@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from features.tables import Table
+from pipelines.world.months import Ints
 
 NEVER = np.int64(10**6)  # a day that has not come: null in a feed
 UNKNOWN = np.int64(-1)  # a figure or business that is not known: null in a feed
@@ -52,8 +53,8 @@ def nulled(series: pl.Series, value: int) -> pl.Series:
     return series.set(pl.Series(absent), None) if absent.any() else series
 
 
-def ordered(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows by entity, key and version; rows of which these are equal keep their order.
+def key_order(table: Table, rows: pl.DataFrame) -> Ints:
+    """Positions of the rows by entity, key and version, of equal ones as they come.
 
     Sorted by one number per row where it fits, which takes half the time of sorting by columns.
     """
@@ -63,9 +64,10 @@ def ordered(table: Table, rows: pl.DataFrame) -> pl.DataFrame:
         width = int(column.max(initial=0)) + 1
         spread *= width
         place = place * width + column
-    if spread >= 2**63:
-        return rows.sort(names, maintain_order=True)
-    return rows.gather(np.argsort(place))
+    if spread < 2**63:
+        return pl.Series(place).arg_sort().to_numpy()
+    ranked = rows.select(pl.arg_sort_by(names, maintain_order=True))
+    return ranked.to_series().to_numpy()
 
 
 def _numbered(column: pl.Series) -> NDArray[np.int64]:

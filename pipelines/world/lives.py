@@ -204,11 +204,8 @@ class Past:
             Book(self.held[who[now]], who[now], np.full(len(now), t), taken(loans, now))
         )
         for f in fields(Loans):
-            column = getattr(self.loans, f.name).copy()
-            column[who] = getattr(loans, f.name)
-            setattr(self.loans, f.name, column)
+            getattr(self.loans, f.name)[who] = getattr(loans, f.name)
         unit = np.floor(self.businesses.monthly_sales[who]) * 100
-        self.money.stock = self.money.stock.copy()
         self.money.stock[who] += amount[chosen] / unit
 
     def result(self) -> tuple[Lives, Asked, Book]:

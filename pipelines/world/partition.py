@@ -25,11 +25,11 @@ from pipelines.world import utility_bills as bills
 from pipelines.world.bank import Bias
 from pipelines.world.businesses import Businesses, draw_businesses
 from pipelines.world.economy import Climate, Floats, climate
-from pipelines.world.frames import ordered
+from pipelines.world.frames import key_order
 from pipelines.world.lives import Asked, Book, Lives, Past, behaved
 from pipelines.world.months import Ints, first_day
 
-SIZE = 2_500  # businesses; fixed, so that bytes do not depend on how the work is spread
+SIZE = 5_000  # businesses; fixed, so that bytes do not depend on how the work is spread
 BURN_IN = 12  # months lived before the first delivered one
 AHEAD = 18  # months lived after the last, for the other lives of the last applications
 HISTORY = 18  # months delivered before the bank's first loan: features need a past, and a test
@@ -232,9 +232,10 @@ def _delivered(
         known = rows.filter(pl.col("known_on") <= _day(order.delivered))
         lines += [*held, *faults.shown(name, known)]
         known, planted = faults.planted(name, known, rng)
-        known, twice = faults.doubled(name, known, rng)
-        delivered[name] = ordered(table, known)
-        lines += [*planted, twice]
+        twice, again = faults.doubled(name, known, rng)
+        place = key_order(table, known)
+        delivered[name] = known.gather(np.repeat(place, 1 + twice[place]))
+        lines += [*planted, again]
     return delivered, lines
 
 

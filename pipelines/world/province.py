@@ -45,7 +45,7 @@ def make_province(
     seed: int = 0,
     workers: int = 1,
     last_month: str = "2025-12",
-    futures: int = 32,
+    futures: int = 10,
     bias: Bias = Bias(),  # noqa: B008 (immutable)
     progress: Callable[[int, int], None] | None = None,
 ) -> ProvinceSummary:
@@ -57,10 +57,10 @@ def make_province(
     default probability; ``bias`` is what the old policy holds against some groups;
     ``progress`` hears of partitions done and to do.
     """
-    if businesses < 1 or months < 3:
+    if businesses < 1 or months < 6:
         raise MicroloanError(
             f"A province of {businesses} businesses over {months} months cannot be made. "
-            "Hint: ask for at least 1 business and 3 months."
+            "Hint: ask for at least 1 business and 6 months."
         )
     order = Order(businesses, months, month_index(last_month), seed, futures, bias)
     feeds: Counter[str] = Counter()

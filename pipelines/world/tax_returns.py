@@ -19,6 +19,7 @@ from pipelines.world.trades import by_trade
 
 VAT, INCOME = 0, 1
 LOST = 0.02  # of the returns, domain notes E2
+STRUCK_OFF = 200  # days after the end of trading: who files nothing any more is asked for nothing
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,8 @@ def _filed(
     wait = np.ceil(np.exp(4.0 + 0.9 * rng.standard_normal(n))).astype(np.int64)
     paid_up = np.where(unpaid, np.where(gone, NEVER, np.maximum(filed, due) + wait), filed)
     first = np.where(unpaid, np.round(tax_due * 0.5 * rng.random(n)).astype(np.int64), tax_due)
-    needed = taxpayers.matched[business] & (due - 20 < exits.formal[business])
+    ends = np.minimum(exits.formal, exits.stopped + STRUCK_OFF)[business]
+    needed = taxpayers.matched[business] & (due - 20 < ends)
     returns = Returns(
         business=business, tax=np.full(n, tax), period=first_day(period), months=np.full(n, length),
         assessed=taxpayers.assessed[business], due=due, filed=filed,
@@ -263,7 +265,7 @@ def _grades_of_year(
     n, year = len(b), slice(start, start + 12)
     late = lives.conduct.files_late[year].sum(axis=0) / 3
     unpaid = lives.conduct.cannot_pay_tax[year].sum(axis=0) / 3
-    points = 85 + 3.4 * b.discipline + 3.6 * rng.standard_normal(n) - 5.2 * late - 8.4 * unpaid
+    points = 85 + 3.4 * b.discipline + 3.6 * rng.standard_normal(n) - 5.0 * late - 8.2 * unpaid
     age = (climate.months[start] + 12 - b.established_month) / 12
     grade = np.select([points >= 90, points >= 70, points >= 58], [0, 1, 3], 4)
     fresh = (age < 2.5) | (lives.sales[year].min(axis=0) <= 0) | (rng.random(n) < 0.12)

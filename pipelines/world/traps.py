@@ -7,6 +7,7 @@ from typing import NamedTuple
 import polars as pl
 
 Frames = Mapping[str, pl.DataFrame]
+SMALL_FEN = 1_000_000
 
 
 class Trap(NamedTuple):
@@ -30,8 +31,19 @@ def _word(column: str, *words: str) -> pl.Expr:
     return pl.col(column).cast(pl.String).is_in(words)
 
 
-def _nowhere(_feeds: Frames, _truth: Frames) -> int:
-    return 0
+def hidden_by_bureaus(repayments: pl.DataFrame) -> pl.DataFrame:
+    """Months in arrears that no bureau tells of any more since 2026, the bank's own book alone.
+
+    By the central bank's notice of 2025-12-22: of 2020 to 2025, up to 10,000 yuan, and repaid by
+    2026-03-31.
+    """
+    owed = pl.col("due_fen") - pl.col("paid_fen")
+    span = pl.col("period").is_between(date(2020, 1, 1), date(2025, 12, 31))
+    repaid = repayments.filter(owed == 0, pl.col("period") <= date(2026, 3, 31))
+    last = repaid.group_by("application_id").agg(pl.col("period").max().alias("repaid_in"))
+    behind = repayments.filter(owed > 0, owed <= SMALL_FEN, span)
+    found = behind.join(last, on="application_id")
+    return found.filter(pl.col("period") < pl.col("repaid_in"))
 
 
 LAG = (pl.col("known_on") - pl.col("happened_on")).dt.total_days()
@@ -63,8 +75,8 @@ TRAPS = (
     Trap(11, "capital cut because the Company Law of 2024-07 asks for it", "registration_events",
          _rows("registration_events", _word("event", "capital_reduced"),
                pl.col("happened_on") >= date(2024, 7, 1))),
-    Trap(12, "the bureau hides repaid small arrears from 2026-01", "none: there is no bureau feed",
-         _nowhere),
+    Trap(12, "small arrears, since repaid, that a bureau hides from 2026-01", "repayments",
+         lambda feeds, _: hidden_by_bureaus(feeds["repayments"])["application_id"].n_unique()),
     Trap(13, "a solar roof: less bought, no less sold", "utility_bills",
          _listed("businesses", pl.col("solar_since").is_not_null())),
     Trap(14, "one owner applies for two businesses at once", "applications",

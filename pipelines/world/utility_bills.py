@@ -18,6 +18,7 @@ from pipelines.world.trades import TRADE_NAMES, by_trade
 
 PRICE_FEN = np.array([76.0, 420.0, 390.0])  # a kWh, a cubic metre of water, of gas
 HALF_A_YEAR = 6
+CUT_OFF = 120  # days after the end of trading
 IDLE = 0.04  # of the usual consumption after trading has ended: a fridge, a lamp
 
 
@@ -104,9 +105,12 @@ def draw_bills(
     np.add.at(used.T, account, kwh.T[user])
     used = used * accounts.share * _relative(accounts, rng)
     months = climate.months[first_row:]
-    runs = (first_day(months)[:, None] >= accounts.from_on) & (
-        first_day(months)[:, None] < np.minimum(exits.formal, NEVER - 60)[accounts.user] + 60
+    ends = np.where(
+        accounts.shared,
+        NEVER,
+        np.minimum(exits.formal + 60, exits.stopped + CUT_OFF)[accounts.user],
     )
+    runs = (first_day(months)[:, None] >= accounts.from_on) & (first_day(months)[:, None] < ends)
     odd_months = (months % 2 == 1)[:, None]
     runs &= (accounts.service != WATER) | odd_months
     row, column = np.nonzero(runs)

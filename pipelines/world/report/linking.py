@@ -8,13 +8,25 @@ import polars as pl
 from pipelines.world.report.evidence import Evidence
 from pipelines.world.report.marginal import Marginal
 
+BANDS = (0.95, 0.99, 0.999)  # of the probability of a link, from the least that makes one
+
+
+@dataclass(frozen=True)
+class Band:
+    """Links believed with about the same probability: how likely in the mean, how many right."""
+
+    links: int
+    believed: float
+    right: float
+
 
 @dataclass(frozen=True)
 class LinkScore:
     """Accounts as believed at the end.
 
     A link is right if the business really consumes through the account. ``matchable`` are the
-    accounts that bear the name of their user or its owner, in whatever spelling.
+    accounts that bear the name of their user or its owner, in whatever spelling. ``bands`` hold
+    the probabilities of the links against the share that is right, from the least likely on.
     """
 
     accounts: int
@@ -22,6 +34,7 @@ class LinkScore:
     right: int
     matchable: int
     matchable_right: int
+    bands: list[Band]
 
     @property
     def precision(self) -> float:
@@ -45,13 +58,16 @@ def score(links: pl.DataFrame, users: pl.DataFrame, rebirths: pl.DataFrame) -> L
     found = pl.col("linked")
     is_user = (found == pl.col("business_id")) | (found == pl.col("reborn_as"))
     rows = (
-        users.join(believed.select(*account, pl.col("business_id").alias("linked")), on=account)
+        users.join(
+            believed.select(*account, "link_probability", pl.col("business_id").alias("linked")),
+            on=account,
+        )
         .join(rebirths.select("business_id", "reborn_as"), on="business_id", how="left")
         .group_by(account)
         .agg(
             is_user.fill_null(value=False).any().alias("right"),
             found.is_not_null().first().alias("is_linked"),
-            pl.col("matchable").first(),
+            pl.col("matchable", "link_probability").first(),
         )
     )
     return LinkScore(
@@ -60,7 +76,15 @@ def score(links: pl.DataFrame, users: pl.DataFrame, rebirths: pl.DataFrame) -> L
         right=int(rows["right"].sum()),
         matchable=int(rows["matchable"].sum()),
         matchable_right=int(rows.filter("matchable")["right"].sum()),
+        bands=_bands(rows.filter("is_linked")),
     )
+
+
+def _bands(linked: pl.DataFrame) -> list[Band]:
+    sure = pl.col("link_probability")
+    band = pl.sum_horizontal(sure >= edge for edge in BANDS)
+    of_band = linked.group_by(band.alias("band")).agg(pl.len(), sure.mean(), pl.col("right").mean())
+    return [Band(*rest) for _, *rest in of_band.sort("band").iter_rows()]
 
 
 def marginals(evidence: Evidence) -> Iterator[Marginal]:

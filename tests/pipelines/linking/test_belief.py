@@ -4,6 +4,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,16 +13,23 @@ from pipelines.linking.belief import ENOUGH, beliefs
 START = date(2024, 1, 1)
 SURE, WEAK = 500.0, 0.5
 Candidate = tuple[int, str, float, int]
+Mind = tuple[int, int, str | None, float | None]
 
 
-def told(*candidates: Candidate) -> list[tuple[int, int, str | None, float | None]]:
+def told(
+    *candidates: Candidate, left: float = 0.0
+) -> list[tuple[int, int, str | None, float | None]]:
     """(account, day, business, probability) of each change of mind about (account, business, odds,
-    day) of the candidates."""
+    day) of the candidates, each of whom has ``left`` with these odds."""
     rows: list[dict[str, Any]] = [
-        {"account": a, "business_id": b, "odds": odds, "known_on": START + timedelta(day)}
+        {
+            "account": a, "business_id": b, "odds": odds, "bears": odds * (1 + left),
+            "known_on": START + timedelta(day),
+        }
         for a, b, odds, day in candidates
-    ]
-    schema = {"account": pl.UInt32, "business_id": pl.String, "odds": pl.Float64}
+    ]  # fmt: skip
+    figures = {"odds": pl.Float64, "bears": pl.Float64}
+    schema = {"account": pl.UInt32, "business_id": pl.String} | figures
     found = beliefs(pl.DataFrame(rows, schema=schema | {"known_on": pl.Date}))
     day = (pl.col("known_on") - START).dt.total_days()
     return list(found.select("account", day, "business_id", "link_probability").iter_rows())
@@ -33,6 +41,13 @@ def test_who_fits_alone_is_believed_from_the_day_both_were_known() -> None:
 
 def test_who_fits_too_little_is_not_believed() -> None:
     assert told((0, "mill", WEAK, 3)) == []
+
+
+def test_who_may_have_left_is_believed_so_much_less_however_well_the_name_fits() -> None:
+    changes = told((0, "mill", 1e9, 3), (0, "shop", 1e3, 3), left=0.04)
+    assert [business for _, _, business, _ in changes] == ["mill"]
+    assert changes[0][3] == pytest.approx(1 / 1.04, abs=1e-5)
+    assert told((0, "mill", 1e9, 3), left=0.2) == []
 
 
 def test_a_second_one_who_fits_as_well_leaves_the_account_with_nobody_from_that_day() -> None:

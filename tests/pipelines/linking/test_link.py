@@ -115,6 +115,15 @@ def test_without_registered_names_an_account_without_a_code_is_nobodys() -> None
     assert links([account()], []) == [(date(2024, 1, 5), None)]
 
 
+def test_a_link_by_name_and_telephone_alone_allows_for_a_tenant_who_has_left() -> None:
+    entries = pl.DataFrame([entry()], schema=REGISTERED_NAMES.dtypes)
+    sure, unsure = (
+        link(pl.DataFrame([one], schema=METERS.dtypes), entries, WEIGHTS)["link_probability"].item()
+        for one in (account(), account(address="湖州市长兴县青铜路7号"))
+    )
+    assert 0.9 < unsure < 0.98 < 0.9999 < sure
+
+
 @pytest.fixture(scope="module")
 def province(tmp_path_factory: pytest.TempPathFactory) -> ProvinceSummary:
     return make_province(tmp_path_factory.mktemp("linked"), businesses=2_500, months=12, futures=2)
@@ -137,6 +146,9 @@ def test_of_a_province_nearly_all_that_can_be_linked_is_linked_and_nearly_all_ri
     assert found.matchable > 2_500
     assert found.precision >= 0.98
     assert found.recall >= 0.90
+    for band in found.bands:  # three standard errors of the share, and a hundredth for the weights
+        error = (band.believed * (1 - band.believed) / band.links) ** 0.5
+        assert band.right == pytest.approx(band.believed, abs=0.01 + 3 * error)
     nobodys = score(made.with_columns(business_id=pl.lit(None, pl.String)), *truth)
     assert (nobodys.linked, nobodys.recall) == (0, 0.0)
 

@@ -11,7 +11,7 @@ BUSINESSES = 5_000
 
 @pytest.fixture(scope="session")
 def province(tmp_path_factory: pytest.TempPathFactory) -> ProvinceSummary:
-    """A province of two partitions."""
+    """A province of one whole partition."""
     return make_province(tmp_path_factory.mktemp("province"), businesses=BUSINESSES, futures=16)
 
 

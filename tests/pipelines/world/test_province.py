@@ -15,6 +15,7 @@ from features.tables import FEEDS, is_credit_code
 from pipelines.world import ProvinceSummary, make_province
 from pipelines.world.credit_codes import credit_codes
 from pipelines.world.months import festival_days, month_index
+from pipelines.world.partition import SIZE
 from pipelines.world.tax_rules import small_scale_vat
 
 
@@ -119,7 +120,7 @@ def test_no_truth_reaches_a_feed(
 
 
 def test_the_same_seed_gives_the_same_bytes_with_one_worker_or_two(tmp_path: Path) -> None:
-    small: Any = {"businesses": 2_510, "months": 12, "futures": 4}
+    small: Any = {"businesses": SIZE + 10, "months": 6, "futures": 2}
     made = {n: make_province(tmp_path / n, **small, workers=int(n)) for n in ("1", "2")}
     assert made["1"].feeds == made["2"].feeds
     files = sorted(p.relative_to(tmp_path / "1") for p in (tmp_path / "1").rglob("*.parquet"))
@@ -131,9 +132,18 @@ def test_the_same_seed_gives_the_same_bytes_with_one_worker_or_two(tmp_path: Pat
     assert other.feeds != again.feeds
 
 
-def test_a_province_of_nobody_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(MicroloanError, match="at least 1 business"):
-        make_province(tmp_path, businesses=0)
+@pytest.mark.parametrize("asked", [{"businesses": 0}, {"months": 5}])
+def test_a_province_of_nobody_or_of_a_few_months_is_refused(
+    tmp_path: Path, asked: dict[str, int]
+) -> None:
+    with pytest.raises(MicroloanError, match="at least 1 business and 6 months"):
+        make_province(tmp_path, **asked)
+
+
+def test_half_a_year_can_be_made(tmp_path: Path) -> None:
+    made = make_province(tmp_path, businesses=20, months=6, futures=2)
+    assert set(made.feeds) == set(FEEDS)
+    assert made.feeds["tax_returns"] > 0
 
 
 @given(st.integers(0, 800_000_000), st.sampled_from(["company", "household", "cooperative"]))

@@ -9,14 +9,26 @@ from pipelines.world.bank import Bias, held_against
 from pipelines.world.businesses import draw_businesses
 from pipelines.world.gaming import INVOICES, METER, RING, Schemes, invoiced, schemes
 from pipelines.world.months import month_index
+from pipelines.world.traps import hidden_by_bureaus
 
-NOT_PLANTED = {12}  # no department of this province delivers a bureau's file
 
-
-def test_every_trap_but_that_of_the_bureau_is_planted(truth: dict[str, pl.DataFrame]) -> None:
+def test_every_trap_is_planted(truth: dict[str, pl.DataFrame]) -> None:
     planted = truth["traps"].group_by("number").agg(pl.col("planted").sum()).sort("number")
     assert planted["number"].to_list() == list(range(1, 18))
-    assert set(planted.filter(pl.col("planted") == 0)["number"]) == NOT_PLANTED
+    assert planted.filter(pl.col("planted") == 0).is_empty()
+
+
+def test_what_a_bureau_hides_from_2026_on_stays_in_the_banks_own_book(
+    feeds: dict[str, pl.DataFrame],
+) -> None:
+    book = feeds["repayments"]
+    hidden = hidden_by_bureaus(book)
+    last = book.sort("period", "known_on").unique("application_id", keep="last")
+    told = last.join(hidden, on="application_id", how="semi")["worst_days_past_due"]
+    assert len(told) > 50
+    assert (told > 0).all()
+    owed = hidden["due_fen"] - hidden["paid_fen"]
+    assert owed.is_between(1, 1_000_000).all()
 
 
 def test_a_household_reborn_as_a_company_leaves_its_history_under_the_old_code(
