@@ -19,7 +19,7 @@ LEFT_OVER = 0.18  # of a month of ordinary sales, before the owner draws what is
 TRAITS = (0.40, 0.58, 0.32, 0.65)  # management, discipline, leverage, and chance on that target
 TWINS = 0.015  # of the businesses have a sibling
 CRISES = 0.0037  # a month, of an ordinary business past its youth
-CUSHION = -0.15  # log months of cash that a middling owner wants
+CUSHION = -0.14  # log months of cash that a middling owner wants
 
 
 @dataclass(frozen=True)

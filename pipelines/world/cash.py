@@ -103,7 +103,7 @@ def ways(businesses: Businesses, years: Floats) -> Ways:
     """The traits of each business at an age of ``years``: the young are frailer and may leave."""
     b = businesses
     youth = np.exp(-np.maximum(years, 0.0) / 2.5)
-    settled = 1 - 0.95 * np.exp(-np.maximum(years, 0.0) / 1.9)  # a new company stays a year or two
+    settled = 1 - 0.97 * np.exp(-np.maximum(years, 0.0) / 1.9)  # a new company stays a year or two
     hazard = np.where(b.household, 0.060 * (1 + 0.6 * youth), 0.075 * settled)
     hazard = np.maximum(hazard - 0.001 * np.minimum(years, 20), 0.0)
     drift = DRIFT * b.volatility * np.exp(-0.10 * b.management) * (1 + 0.25 * youth)

@@ -30,7 +30,7 @@ DECREES = (("2020-03", "2021-03"), ("2022-04", "2022-12"))
 SHOCKS = (
     ("load_2020", "2020-02", 3, 0.90),
     ("load_2022", "2022-03", 3, 0.78),
-    ("load_2022", "2022-12", 1, 0.60),  # the wave of infections after the opening
+    ("load_2022", "2023-01", 1, 0.60),  # the wave of infections after the opening
     ("load_2025", "2025-04", 6, 0.67),
 )
 

@@ -113,36 +113,47 @@ def shown(table: str, rows: pl.DataFrame) -> list[pl.DataFrame]:
 
 
 def dark_spells(first: int, last: int, seed: int) -> dict[str, list[tuple[int, int]]]:
-    """First and last day of the weeks in which each department delivered nothing.
+    """First and last day of the weeks in which each department delivered nothing, in order.
 
-    ``first`` and ``last`` are months; the whole province goes dark together.
+    ``first`` and ``last`` are months; the whole province goes dark together. Two spells that touch
+    are one.
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, 1_000_037]))
     span = int(first_day(first + 3)), int(first_day(last))
     return {
-        table: [
-            (int(start), int(start) + days) for start in np.sort(rng.integers(*span, DARK_SPELLS))
-        ]
+        table: _apart([int(day) for day in np.sort(rng.integers(*span, DARK_SPELLS))], days)
         for table, days in DARK_DAYS.items()
     }
+
+
+def _apart(starts: list[int], days: int) -> list[tuple[int, int]]:
+    """Spells of ``days`` days from each start on, those that touch joined."""
+    spells: list[tuple[int, int]] = []
+    for start in starts:
+        touches = bool(spells) and start <= spells[-1][1] + 1
+        first = spells.pop()[0] if touches else start
+        spells.append((first, start + days))
+    return spells
 
 
 def held_back(
     table: str, rows: pl.DataFrame, spells: Mapping[str, list[tuple[int, int]]]
 ) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """What would have come in a dark spell comes on the day after it, in its last version."""
-    contract, lines = FEEDS[table], []
+    contract = FEEDS[table]
     key = list(dict.fromkeys((*contract.key, *contract.version)))
+    day, dark = rows["known_on"].cast(pl.Int32), np.zeros(rows.height, dtype=bool)
+    came, lines = [], []
     for start, end in spells.get(table, ()):
-        day = rows["known_on"].cast(pl.Int32)
-        at_once = rows.filter(day == end + 1)
-        held = rows.filter(day.is_between(start, end)).sort("known_on", maintain_order=True)
-        after = pl.lit(end + 1).cast(pl.Int32).cast(pl.Date).alias("known_on")
-        came = pl.concat([held.with_columns(after), at_once])
-        came = came.unique(key, keep="last", maintain_order=True)
+        spell = day.is_between(start, end + 1)
+        dark |= spell.to_numpy()
+        after = pl.lit(end + 1).cast(pl.Int32).cast(pl.Date)
+        late = rows.filter(spell).sort("known_on", maintain_order=True)
+        last = late.with_columns(after.alias("known_on"))
+        came.append(last.unique(key, keep="last", maintain_order=True))
+        held = late.filter(pl.col("known_on") < after)
         lines.append(_lines("held back in a dark spell", table, held))
-        rows = pl.concat([rows.filter(~day.is_between(start, end + 1)), came])
-    return rows, lines
+    return (pl.concat([rows.filter(pl.Series(~dark)), *came]) if came else rows), lines
 
 
 def doubled(table: str, rows: pl.DataFrame, rng: np.random.Generator) -> tuple[Bools, pl.DataFrame]:

@@ -96,7 +96,7 @@ def _never_matched(b: Businesses, rng: np.random.Generator) -> Bools:
     With the tenants behind shared meters and what no linking finds, one company in seven and three
     households in ten have no matched meter.
     """
-    chance = np.where(b.household, np.where(b.migrant, 0.30, 0.04), np.where(b.migrant, 0.15, 0.02))
+    chance = np.where(b.household, np.where(b.migrant, 0.30, 0.04), np.where(b.migrant, 0.14, 0.01))
     young = np.maximum(0, 1 - (b.established.max() - b.established) / 1_500) * 0.10
     return np.asarray(rng.random(len(b)) < chance + young - 0.02)
 

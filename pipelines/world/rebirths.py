@@ -95,11 +95,12 @@ def _changes(b: Businesses, reborn: Rebirths) -> pl.DataFrame:
 
 
 def _renamed(rows: pl.DataFrame, changes: pl.DataFrame, speaks_of: pl.Expr) -> pl.DataFrame:
-    own = rows["business_id"].is_in(changes["business_id"].implode())
-    joined = rows.filter(own).join(changes, on="business_id", how="left", maintain_order="left")
-    code = pl.when(speaks_of >= pl.col("day")).then("reborn_as").otherwise("business_id")
-    renamed = joined.with_columns(code.alias("business_id")).select(rows.columns)
-    return pl.concat([rows.filter(~own), renamed])
+    """The rows with the new codes in place: of most businesses none changes."""
+    own = rows["business_id"].is_in(changes["business_id"].implode()).arg_true()
+    few = rows[own].join(changes, on="business_id", how="left", maintain_order="left")
+    later = few.select((speaks_of >= pl.col("day")).fill_null(value=False)).to_series()
+    code = rows["business_id"].scatter(own.filter(later), few["reborn_as"].filter(later))
+    return rows.with_columns(code)
 
 
 def _reregistered(

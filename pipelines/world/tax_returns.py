@@ -265,7 +265,7 @@ def _grades_of_year(
     n, year = len(b), slice(start, start + 12)
     late = lives.conduct.files_late[year].sum(axis=0) / 3
     unpaid = lives.conduct.cannot_pay_tax[year].sum(axis=0) / 3
-    points = 85 + 3.4 * b.discipline + 3.6 * rng.standard_normal(n) - 5.0 * late - 8.2 * unpaid
+    points = 85 + 3.4 * b.discipline + 3.6 * rng.standard_normal(n) - 4.8 * late - 7.8 * unpaid
     age = (climate.months[start] + 12 - b.established_month) / 12
     grade = np.select([points >= 90, points >= 70, points >= 58], [0, 1, 3], 4)
     fresh = (age < 2.5) | (lives.sales[year].min(axis=0) <= 0) | (rng.random(n) < 0.12)
