@@ -126,7 +126,7 @@ def _heaped(yuan: Floats) -> Floats:
 
 def _terms(bullet: Bools, rng: np.random.Generator) -> Floats:
     chance = rng.random(len(bullet))
-    bullets = np.where(chance < 0.22, 6, 12)
+    bullets = np.where(chance < 0.16, 6, 12)
     instalments = np.where(chance < 0.50, 12, np.where(chance < 0.85, 24, 36))
     return np.where(bullet, bullets, instalments).astype(float)
 
@@ -147,7 +147,7 @@ def _payout(day: Ints) -> Ints:
 def officers(seed: int) -> Floats:
     """Weight each officer gives to what the visit tells; the whole province shares the officers."""
     rng = np.random.default_rng(np.random.SeedSequence([seed, 1_000_033]))
-    return rng.uniform(0.08, 0.56, OFFICERS)
+    return rng.uniform(0.09, 0.60, OFFICERS)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """The businesses of a partition: who they are, and the hidden traits that drive what they do."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from features.tables import LEGAL_FORMS
@@ -14,7 +16,8 @@ from pipelines.world.months import Ints, first_day
 from pipelines.world.trades import TRADES, by_trade
 
 Bools = NDArray[np.bool_]
-HOUSEHOLD = LEGAL_FORMS.index("household")
+HOUSEHOLD, COMPANY = LEGAL_FORMS.index("household"), LEGAL_FORMS.index("company")
+APART = 440_000_000  # between the running number of an old and a new code
 LEFT_OVER = 0.18  # of a month of ordinary sales, before the owner draws what is above the target
 TRAITS = (0.40, 0.58, 0.32, 0.65)  # management, discipline, leverage, and chance on that target
 TWINS = 0.015  # of the businesses have a sibling
@@ -27,13 +30,15 @@ class Businesses:
     """Columns with one entry per business.
 
     Amounts are yuan, ``established`` is a day number, cash is counted in months of ordinary sales;
-    ``sibling`` is another business of the same owner, UNKNOWN for most.
+    ``sibling`` is another business of the same owner, UNKNOWN for most; ``heir`` is the code under
+    which it would be reborn as a company.
     Management, discipline, concentration, leverage, contribution, margin, target, reserve and
     crisis are hidden: no department ever sees them.
     """
 
     number: Ints
     code: NDArray[Any]
+    heir: NDArray[Any]
     trade: Ints
     form: Ints
     district: Ints
@@ -56,6 +61,16 @@ class Businesses:
 
     def __len__(self) -> int:
         return len(self.number)
+
+    @cached_property
+    def codes(self) -> pl.Enum:
+        """All codes of the partition in order: as one of these a code is a number to sort by."""
+        return pl.Enum(pl.Series(np.concatenate([self.code, self.heir])).sort())
+
+    @cached_property
+    def key(self) -> pl.Series:
+        """The code of each business."""
+        return pl.Series(self.code).cast(self.codes)
 
     @property
     def household(self) -> Bools:
@@ -85,6 +100,7 @@ def draw_businesses(
     return Businesses(
         number=number,
         code=_codes(number, form, district, seed),
+        heir=_codes(number + APART, np.full(n, COMPANY), district, seed),
         trade=trade,
         form=form,
         district=district,
@@ -106,7 +122,7 @@ def draw_businesses(
             + TRAITS[0] * management
             + TRAITS[1] * discipline
             - TRAITS[2] * leverage
-            + 0.05 * log_age
+            + 0.04 * log_age
             + TRAITS[3] * buffer
         ),
         reserve=0.05 * np.exp(-0.9 * discipline),

@@ -34,7 +34,7 @@ RENEWED_FOR = 6  # months
 class Ways:
     """What a month needs of each business: the hidden traits in force in that month."""
 
-    volatility: Floats
+    noise: Floats
     drift: Floats
     contribution: Floats
     margin: Floats
@@ -103,12 +103,12 @@ def ways(businesses: Businesses, years: Floats) -> Ways:
     """The traits of each business at an age of ``years``: the young are frailer and may leave."""
     b = businesses
     youth = np.exp(-np.maximum(years, 0.0) / 2.5)
-    settled = 1 - 0.97 * np.exp(-np.maximum(years, 0.0) / 1.9)  # a new company stays a year or two
+    settled = 1 - np.exp(-np.maximum(years, 0.0) / 1.9)  # a new company stays a year or two
     hazard = np.where(b.household, 0.060 * (1 + 0.6 * youth), 0.075 * settled)
     hazard = np.maximum(hazard - 0.001 * np.minimum(years, 20), 0.0)
     drift = DRIFT * b.volatility * np.exp(-0.10 * b.management) * (1 + 0.25 * youth)
     return Ways(
-        volatility=b.volatility,
+        noise=NOISE * b.volatility,
         drift=drift,
         contribution=b.contribution,
         margin=b.margin - 0.080 * youth + 0.001 * np.minimum(years, 12) / 12,
@@ -124,10 +124,10 @@ def trade_a_month(money: Money, ways: Ways, luck: Luck, macro: Floats) -> Floats
     """Move ``money`` by a month of business; returns sales over ordinary sales, without season."""
     crisis = luck.turn < ways.crisis
     money.deviation = STAYS * money.deviation + ways.drift * luck.course - CRISIS_SALES * crisis
-    noise = NOISE * ways.volatility
-    sales = np.exp(money.deviation + macro + noise * luck.month - 0.5 * noise**2) * money.trading
+    noise, level = ways.noise, money.deviation + macro
+    sales = np.exp(level + noise * luck.month - 0.5 * noise**2) * money.trading
     rescue = (luck.turn > 1 - RESCUE) * (money.cash < 0.5) * 0.8
-    lasting = np.exp(money.deviation + macro + TIMING * noise * luck.month)
+    lasting = np.exp(level + TIMING * noise * luck.month)
     earned = np.where(money.trading, ways.contribution * (lasting - 1.0) + ways.margin, -0.06)
     gap = money.cash - ways.target
     drawn = np.where(gap > 0, DRAWN, SAVED) * gap * money.trading
@@ -175,8 +175,9 @@ def collect(loans: Loans, money: Money, ways: Ways, sales: Floats, decree: Ints)
     loans.fallen = loans.fallen + running
     loans.due = loans.due + falling
     loans.state = np.where(renewed, RENEWED, np.where(deferred, DEFERRED, loans.state))
-    _pay(loans, money, ways, able)
-    _settle(loans)
+    total = loans.total
+    _pay(loans, money, ways, able, total)
+    _settle(loans, total)
 
 
 def _sell_stock(loans: Loans, money: Money, sales: Floats) -> None:
@@ -193,22 +194,21 @@ def _sell_stock(loans: Loans, money: Money, sales: Floats) -> None:
     money.cash = money.cash + sold
 
 
-def _pay(loans: Loans, money: Money, ways: Ways, able: Floats) -> None:
+def _pay(loans: Loans, money: Money, ways: Ways, able: Floats, total: Floats) -> None:
     """Pay what is owed as far as cash allows; who closes down or swims in money pays it all off."""
     rich = money.cash * ways.unit > 3.0 * loans.principal
     early = loans.live & (~money.trading | (rich & (loans.leniency > 0.75)))
-    rest = loans.total - loans.paid
-    early = early & (able >= rest)
-    loans.due = np.where(early, loans.total, loans.due)
+    early = early & (able >= total - loans.paid)
+    loans.due = np.where(early, total, loans.due)
     payment = np.floor(np.where(loans.live, np.minimum(loans.due - loans.paid, able), 0.0))
     loans.paid = loans.paid + payment
     money.cash = money.cash - payment / ways.unit
 
 
-def _settle(loans: Loans) -> None:
+def _settle(loans: Loans, total: Floats) -> None:
     """Count how late each loan is now, and end those paid off, taken over or written off."""
     whole = np.minimum(np.floor(loans.paid / loans.regular + 1e-9), loans.dues - 1)
-    done = loans.live & (loans.paid >= loans.total - 0.5)
+    done = loans.live & (loans.paid >= total - 0.5)
     behind = np.where(loans.paid >= loans.due - 0.5, 0.0, loans.fallen - whole)
     loans.late = np.where(loans.live & ~done, behind - 1.0, -1.0)
     taken_over = loans.live & loans.guaranteed & (loans.late >= 5)

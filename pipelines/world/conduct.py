@@ -32,10 +32,10 @@ def conduct_of_month(businesses: Businesses, cash: Floats, chance: Floats) -> Co
     d, tight = businesses.discipline, tightness(cash)
     return Conduct(
         files_late=_happens(-5.3 - 1.2 * d + 2.80 * tight, chance[0]),
-        cannot_pay_tax=_happens(-8.05 - 1.0 * d + 3.60 * tight, chance[1]),
-        court_debt=_happens(-9.35 - 0.5 * d + 2.10 * tight, chance[2]),
-        abnormal=_happens(-6.2 - 0.6 * d + 0.90 * tight, chance[3]),
-        pays_bills_late=_happens(-7.0 - 0.7 * d + 2.80 * tight, chance[4]),
+        cannot_pay_tax=_happens(-7.95 - 1.0 * d + 3.45 * tight, chance[1]),
+        court_debt=_happens(-9.05 - 0.5 * d + 1.90 * tight, chance[2]),
+        abnormal=_happens(-6.0 - 0.6 * d + 0.70 * tight, chance[3]),
+        pays_bills_late=_happens(-6.65 - 0.7 * d + 2.55 * tight, chance[4]),
     )
 
 

@@ -35,7 +35,8 @@ class Fault:
 def _mistyped(column: str) -> pl.Expr:
     """The code with its last character taken for the next one of the alphabet."""
     following = dict(zip(CODE_SIGNS, CODE_SIGNS[1:] + CODE_SIGNS[0], strict=True))
-    return pl.col(column).str.head(17) + pl.col(column).str.tail(1).replace_strict(following)
+    code = pl.col(column).cast(pl.String)
+    return code.str.head(17) + code.str.tail(1).replace_strict(following)
 
 
 FILED = pl.col("filed_on").is_not_null()
@@ -99,7 +100,10 @@ def planted(
             could = rows.select(fault.where.fill_null(value=False)).to_series()
             struck = pl.Series("struck", rng.random(rows.height) < fault.rate) & could
             changed = [
-                pl.when(struck).then(after).otherwise(pl.col(column)).alias(column)
+                pl.when(struck)
+                .then(after)
+                .otherwise(pl.col(column).cast(FEEDS[table].dtypes[column]))
+                .alias(column)
                 for column, after in fault.changes.items()
             ]
             rows = rows.with_columns(changed)

@@ -13,11 +13,12 @@ NEVER = np.int64(10**6)  # a day that has not come: null in a feed
 UNKNOWN = np.int64(-1)  # a figure or business that is not known: null in a feed
 
 
-def frame(table: Table, codes: NDArray[Any], /, **columns: Any) -> pl.DataFrame:
+def frame(table: Table, codes: pl.Series, /, **columns: Any) -> pl.DataFrame:
     """One row per entry of the columns, with the types of the table's contract.
 
-    ``business_id`` counts in ``codes``; enumerations are given as positions, days as numbers since
-    1970-01-01; ``NEVER`` and ``UNKNOWN`` become null.
+    ``business_id`` counts in ``codes`` and is of their type, which is quicker to sort and to join
+    than text; enumerations are given as positions, days as numbers since 1970-01-01; ``NEVER`` and
+    ``UNKNOWN`` become null.
     """
     series = {
         name: _typed(columns[name], dtype, name, codes) for name, dtype in table.dtypes.items()
@@ -25,13 +26,13 @@ def frame(table: Table, codes: NDArray[Any], /, **columns: Any) -> pl.DataFrame:
     return pl.DataFrame(series)
 
 
-def _typed(values: Any, dtype: Any, name: str, codes: NDArray[Any]) -> pl.Series:
+def _typed(values: Any, dtype: Any, name: str, codes: pl.Series) -> pl.Series:
     if isinstance(values, pl.Series):
         return values
     if name == "business_id":
-        return picked(codes, values).cast(dtype)
+        return picked(codes, values)
     if isinstance(dtype, pl.Enum):
-        return picked(dtype.categories.to_numpy(), values).cast(dtype)
+        return picked(dtype.categories.cast(dtype), values)
     series = pl.Series(np.asarray(values))
     if dtype == pl.Date:
         return nulled(series.cast(pl.Int32), int(NEVER)).cast(pl.Date)
@@ -40,11 +41,11 @@ def _typed(values: Any, dtype: Any, name: str, codes: NDArray[Any]) -> pl.Series
     return series.cast(dtype)
 
 
-def picked(names: NDArray[Any], positions: Any) -> pl.Series:
+def picked(names: pl.Series, positions: Any) -> pl.Series:
     """The name at each position; null where the position is negative."""
     index = pl.Series(np.asarray(positions, dtype=np.int64))
     known = nulled(index, int(UNKNOWN)).cast(pl.UInt32)
-    return pl.Series(names, dtype=pl.String).gather(known)
+    return names.gather(known)
 
 
 def nulled(series: pl.Series, value: int) -> pl.Series:

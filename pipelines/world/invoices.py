@@ -94,7 +94,7 @@ def _direction(
     size = np.exp(0.5 * rng.standard_normal(n) / np.sqrt(np.maximum(count, 1)))
     fen = np.where(count > 0, np.round(count * ticket * size * 100), 0).astype(np.int64)
     return frame(
-        INVOICES, b.code, business_id=who, direction=np.full(n, direction), period=first_day(month),
+        INVOICES, b.key, business_id=who, direction=np.full(n, direction), period=first_day(month),
         invoices=count, amount_fen=fen, **_corrections(issuers, who, month, count, ticket, rng),
         **_counterparties(issuers, who, count, fen, direction, rng),
         known_on=_arrival(month, rng),

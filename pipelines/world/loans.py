@@ -11,7 +11,7 @@ from pipelines.world.bank import GRANTED
 from pipelines.world.businesses import Businesses
 from pipelines.world.cash import GUARANTEE_PAID, REPAID
 from pipelines.world.economy import Climate, Floats
-from pipelines.world.frames import NEVER, UNKNOWN, frame
+from pipelines.world.frames import NEVER, UNKNOWN, frame, picked
 from pipelines.world.lives import Asked, Book
 from pipelines.world.months import Ints, first_day, last_day, month_of
 
@@ -35,7 +35,7 @@ def application_feed(
     open_ = decided > delivered
     moment = (r.applied * 1_440 + r.minute - CHINA_OFFSET_MINUTES) * 60_000_000
     return frame(
-        APPLICATIONS, b.code, application_id=ids.astype(str), business_id=r.business,
+        APPLICATIONS, b.key, application_id=ids.astype(str), business_id=r.business,
         applied_at=pl.Series(moment).cast(pl.Datetime("us", "UTC")),
         amount_fen=r.amount.astype(np.int64), term_months=r.term.astype(np.int64),
         purpose=r.purpose, repayment=np.where(r.bullet, 0, 1),
@@ -57,13 +57,18 @@ def repayment_feed(
     dpd, worst = _days_past_due(asked, loan, climate.start + row, states["late"])
     n = len(loan)
     return frame(
-        REPAYMENTS, b.code, application_id=pl.Series(ids.astype(str)).gather(loan),
+        REPAYMENTS, b.key, application_id=picked(_key(ids), loan),
         business_id=asked.request.business[loan], period=first_day(climate.start + row),
         days_past_due=dpd, worst_days_past_due=worst, balance_fen=_balance(asked, loan, states),
         due_fen=states["due"].astype(np.int64), paid_fen=states["paid"].astype(np.int64),
         state=states["state"].astype(np.int64),
         known_on=first_day(climate.start + row + 1) + rng.integers(1, 4, n),
     )  # fmt: skip
+
+
+def _key(ids: Ids) -> pl.Series:
+    names = pl.Series(ids.astype(str))
+    return names.cast(pl.Enum(names.sort()))
 
 
 def due_day(paid_out: Ints, month: Ints) -> Ints:

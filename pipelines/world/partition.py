@@ -103,7 +103,7 @@ def make_partition(order: Order, partition: int) -> Made:
     exits = registrations.draw_exits(story.lives, story.climate, streams["registry"])
     delivery = BURN_IN, order.last_month - story.climate.start
     reborn = rebirths.draw_rebirths(
-        b, story.lives, asked, story.book, story.climate, delivery, order.seed, streams["rebirths"]
+        b, story.lives, asked, story.book, story.climate, delivery, streams["rebirths"]
     )
     accounts = meters.draw_accounts(b, partition * SIZE * 8, streams["utility"])
     signs = names.draw_signs(b, order.delivered, streams["names"])
@@ -234,7 +234,7 @@ def _delivered(
         known, planted = faults.planted(name, known, rng)
         twice, again = faults.doubled(name, known, rng)
         place = key_order(table, known)
-        delivered[name] = known.gather(np.repeat(place, 1 + twice[place]))
+        delivered[name] = known.gather(np.repeat(place, 1 + twice[place])).cast(table.dtypes)
         lines += [*planted, again]
     return delivered, lines
 

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from features.tables import LEGAL_FORMS
 from pipelines.world.businesses import Businesses
-from pipelines.world.credit_codes import credit_codes
-from pipelines.world.economy import DISTRICTS, Climate
+from pipelines.world.economy import Climate
 from pipelines.world.frames import NEVER
 from pipelines.world.lives import Asked, Book, Lives
 from pipelines.world.meters import Accounts
@@ -21,7 +20,6 @@ from pipelines.world.months import Ints, first_day
 from pipelines.world.names import COMPANY, ENDINGS
 
 YEARLY = 0.008  # of households
-APART = 440_000_000  # between the running number of an old and a new code
 FOLLOWS = 0.6  # of the utility's accounts are moved to the new code, some months later
 SPEAKS_OF = {
     "registrations": "effective_on", "registration_events": "happened_on", "tax_returns": "period",
@@ -38,7 +36,7 @@ class Rebirths(NamedTuple):
 
 def draw_rebirths(
     b: Businesses, lives: Lives, asked: Asked, book: Book, climate: Climate, rows: tuple[int, int],
-    seed: int, rng: np.random.Generator,
+    rng: np.random.Generator,
 ) -> Rebirths:  # fmt: skip
     """Some trading households change over, in a month in which they owe the bank nothing.
 
@@ -56,8 +54,7 @@ def draw_rebirths(
     chosen &= lives.trading[row, np.arange(n)] & ~busy[row, np.arange(n)]
     chosen &= b.established < first_day(climate.start + row) - 400
     day = np.where(chosen, first_day(climate.start + row), NEVER)
-    districts = [DISTRICTS[d] for d in b.district]
-    return Rebirths(day, credit_codes(b.number + APART, [LEGAL_FORMS[0]] * n, districts, seed))
+    return Rebirths(day, b.heir)
 
 
 def code_on(b: Businesses, reborn: Rebirths, business: Ints, day: Ints) -> NDArray[Any]:
@@ -91,7 +88,10 @@ def recoded(
 def _changes(b: Businesses, reborn: Rebirths) -> pl.DataFrame:
     who = np.flatnonzero(reborn.day < NEVER)
     day = pl.Series(reborn.day[who]).cast(pl.Int32).cast(pl.Date)
-    return pl.DataFrame({"business_id": b.code[who], "reborn_as": reborn.code[who], "day": day})
+    codes = {"business_id": b.code[who], "reborn_as": reborn.code[who]}
+    return pl.DataFrame(
+        {name: pl.Series(each).cast(b.codes) for name, each in codes.items()}
+    ).with_columns(day.alias("day"))
 
 
 def _renamed(rows: pl.DataFrame, changes: pl.DataFrame, speaks_of: pl.Expr) -> pl.DataFrame:
@@ -99,7 +99,7 @@ def _renamed(rows: pl.DataFrame, changes: pl.DataFrame, speaks_of: pl.Expr) -> p
     own = rows["business_id"].is_in(changes["business_id"].implode()).arg_true()
     few = rows[own].join(changes, on="business_id", how="left", maintain_order="left")
     later = few.select((speaks_of >= pl.col("day")).fill_null(value=False)).to_series()
-    code = rows["business_id"].scatter(own.filter(later), few["reborn_as"].filter(later))
+    code = rows["business_id"].clone().scatter(own.filter(later), few["reborn_as"].filter(later))
     return rows.with_columns(code)
 
 
@@ -160,7 +160,10 @@ def _followed(
     account = np.flatnonzero(old & (accounts.from_on < reborn.day[accounts.user]))
     user = accounts.user[account]
     told = pl.DataFrame(
-        {"business_id": reborn.code[user], "moved_on": pl.Series(known[user]).cast(pl.Int32)}
+        {
+            "business_id": pl.Series(reborn.code[user]).cast(opened["business_id"].dtype),
+            "moved_on": pl.Series(known[user]).cast(pl.Int32),
+        }
     )
     entry = told.join(opened, on="business_id", maintain_order="left")
     return meters.gather(account).with_columns(
@@ -172,4 +175,4 @@ def _followed(
 
 def told(b: Businesses, reborn: Rebirths) -> pl.DataFrame:
     """The list of rebirths for the truth."""
-    return _changes(b, reborn)
+    return _changes(b, reborn).with_columns(pl.col("business_id", "reborn_as").cast(pl.String))

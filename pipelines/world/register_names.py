@@ -39,7 +39,7 @@ def name_feed(
     silent = pl.Series(rng.random(len(b)) < SILENT).gather(rows["i"])
     phone = signs.phone.gather(rows["i"]).to_frame("phone").with_columns(silent.alias("silent"))
     return frame(
-        REGISTERED_NAMES, b.code,
+        REGISTERED_NAMES, b.key,
         business_id=rows["i"].to_numpy(), effective_on=rows["effective"].to_numpy(),
         name=rows["name"], representative=signs.owner.gather(rows["i"]), address=rows["address"],
         phone_hash=phone.select(pl.when(~pl.col("silent")).then("phone")).to_series(),

@@ -171,7 +171,7 @@ def _reports_missed(
 def event_feed(b: Businesses, events: Events) -> pl.DataFrame:
     """The events as the register delivers them."""
     return frame(
-        REGISTRATION_EVENTS, b.code, business_id=events.business, event=events.kind,
+        REGISTRATION_EVENTS, b.key, business_id=events.business, event=events.kind,
         happened_on=events.day, amount_fen=events.amount, known_on=events.day + events.lag,
     ).unique(list(REGISTRATION_EVENTS.key), keep="first", maintain_order=True)  # fmt: skip
 
@@ -288,10 +288,10 @@ def _as_feed(b: Businesses, states: pl.DataFrame, industry: pl.Series) -> pl.Dat
     i: Floats = states["i"].to_numpy()
     capital = states["capital"].to_numpy()
     return frame(
-        REGISTRATIONS, b.code, business_id=i, effective_on=states["effective"].to_numpy(),
+        REGISTRATIONS, b.key, business_id=i, effective_on=states["effective"].to_numpy(),
         established_on=b.established[i], legal_form=b.form[i], status=states["status"].to_numpy(),
         industry=industry.gather(pl.Series(i)),
-        district=picked(np.array(DISTRICTS), states["district"].to_numpy()),
+        district=picked(pl.Series(DISTRICTS), states["district"].to_numpy()),
         registered_capital_fen=np.where(capital < 0, UNKNOWN, capital),
         owner_sex=np.where(b.woman[i], 0, 1), owner_is_local=~b.migrant[i],
         known_on=states["known"].to_numpy(),

@@ -225,7 +225,7 @@ def _version(
     known: Ints, amendment: int = 0,
 ) -> pl.DataFrame:  # fmt: skip
     return frame(
-        TAX_RETURNS, b.code, business_id=r.business[keep], tax=r.tax[keep], period=r.period[keep],
+        TAX_RETURNS, b.key, business_id=r.business[keep], tax=r.tax[keep], period=r.period[keep],
         months=r.months[keep], amendment=np.full(int(keep.sum()), amendment),
         levy=r.assessed[keep].astype(np.int64), due_on=r.due[keep], filed_on=filed[keep],
         sales_fen=sales[keep], tax_due_fen=tax_due[keep], tax_paid_fen=paid[keep],
@@ -265,7 +265,7 @@ def _grades_of_year(
     n, year = len(b), slice(start, start + 12)
     late = lives.conduct.files_late[year].sum(axis=0) / 3
     unpaid = lives.conduct.cannot_pay_tax[year].sum(axis=0) / 3
-    points = 85 + 3.4 * b.discipline + 3.6 * rng.standard_normal(n) - 4.8 * late - 7.8 * unpaid
+    points = 85 + 3.4 * b.discipline + 3.5 * rng.standard_normal(n) - 4.8 * late - 7.8 * unpaid
     age = (climate.months[start] + 12 - b.established_month) / 12
     grade = np.select([points >= 90, points >= 70, points >= 58], [0, 1, 3], 4)
     fresh = (age < 2.5) | (lives.sales[year].min(axis=0) <= 0) | (rng.random(n) < 0.12)
@@ -274,6 +274,6 @@ def _grades_of_year(
     who = np.flatnonzero(graded & lives.trading[start])
     april = first_day(climate.months[start] + 15)
     return frame(
-        TAX_GRADES, b.code, business_id=who, year=np.full(len(who), climate.months[start] // 12),
+        TAX_GRADES, b.key, business_id=who, year=np.full(len(who), climate.months[start] // 12),
         grade=grade[who], known_on=april + rng.integers(9, 25, len(who)),
     )  # fmt: skip

@@ -24,7 +24,7 @@ from pipelines.world.months import Ints
 WINDOW_INSTALMENT, WINDOW_BULLET = 12, 15  # months from the payout
 HORIZON = WINDOW_BULLET + 1  # the payout may fall into the month after the application
 WORTH_DROPPING = 0.8  # of the loans still open: below it, those decided are left out
-TOGETHER = 8_192  # futures lived side by side, to keep arrays in the processor's cache
+TOGETHER = 16_384  # futures lived side by side, to keep arrays in the processor's cache
 FIRST = np.array([[4], [2]])  # futures of every application: spared, struck
 CELLS = 12  # of like applications, which share the first look
 

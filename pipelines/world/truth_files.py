@@ -73,8 +73,8 @@ def businesses(
             "name": signs.name,
             "address": signs.address,
             "owner": signs.owner,
-            "true_trade": picked(np.array(TRADE_NAMES), b.trade),
-            "first_district": picked(np.array(DISTRICTS), b.district),
+            "true_trade": picked(pl.Series(TRADE_NAMES), b.trade),
+            "first_district": picked(pl.Series(DISTRICTS), b.district),
             "woman": b.woman,
             "migrant": b.migrant,
             "management": b.management,
@@ -88,7 +88,7 @@ def businesses(
             "solar_since": _days(
                 np.where(solar < NEVER, first_day(np.minimum(solar, 30_000)), NEVER)
             ),
-            "sibling_id": picked(b.code, b.sibling),
+            "sibling_id": picked(pl.Series(b.code), b.sibling),
             "earlier_id": pl.Series([None] * len(b), dtype=pl.String),
         }
     )
@@ -129,7 +129,7 @@ def schemes(found: Schemes, b: Businesses, reborn: Rebirths, ids: Ids, start: in
         {
             "application_id": ids[found.application].astype(str),
             "business_id": code_on(b, reborn, found.business, at),
-            "scheme": picked(np.array(KINDS), found.kind),
+            "scheme": picked(pl.Series(KINDS), found.kind),
             "since": _days(first_day(start + found.row - back)),
             "group": nulled(pl.Series(found.group), int(UNKNOWN)),
         }

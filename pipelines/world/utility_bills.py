@@ -9,7 +9,7 @@ from features.tables import UTILITY_BILLS
 from pipelines.world.businesses import Bools, Businesses
 from pipelines.world.economy import Climate, Floats
 from pipelines.world.faults import fault_lines
-from pipelines.world.frames import NEVER, frame
+from pipelines.world.frames import NEVER, frame, picked
 from pipelines.world.lives import Lives
 from pipelines.world.meters import ELECTRICITY, GAS, WATER, Accounts, tenants_of
 from pipelines.world.months import Ints, festival_days, first_day
@@ -226,8 +226,7 @@ def _rows(
     account = x.account[keep]
     price = PRICE_FEN[accounts.service[account]]
     return frame(
-        UTILITY_BILLS, accounts.meter,
-        meter_id=pl.Series(accounts.meter.astype(str)).gather(account),
+        UTILITY_BILLS, accounts.key, meter_id=picked(accounts.key, account),
         period=first_day(months[x.row[keep]]), quantity=quantity[keep], estimated=estimated[keep],
         amount_fen=np.round(quantity[keep] * price).astype(np.int64), billed_on=x.billed[keep],
         due_on=x.due[keep], paid_on=paid[keep], known_on=known[keep],

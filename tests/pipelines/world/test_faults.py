@@ -1,6 +1,7 @@
 """Planted faults: each is listed, ingest refuses those that break a contract and no other row."""
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -92,6 +93,12 @@ def test_nothing_of_a_department_is_known_in_its_dark_spells(province: ProvinceS
             assert end - start == days
             assert known.is_between(start, end).sum() == 0
             assert (known == end + 1).sum() > 0
+
+
+def test_dark_spells_that_touch_are_one() -> None:
+    drawn = [dark_spells(24_000, 24_011, seed)["registration_events"] for seed in range(200)]
+    assert {len(spells) for spells in drawn} == {1, 2}
+    assert all(later[0] > before[1] + 1 for spells in drawn for before, later in pairwise(spells))
 
 
 def test_of_two_versions_held_back_together_the_later_is_delivered() -> None:
