@@ -52,15 +52,19 @@ def learn(accounts: pl.DataFrame, names: pl.DataFrame) -> Weights:
     """Estimate the weights from the records themselves, without any known pair.
 
     m comes from expectation maximisation among pairs that agree on the telephone and among those
-    that agree on the name, so that each comparison is learnt where it is free. u comes from pairs
-    of different businesses in the register, which are no pairs by their codes; among accounts and
-    names at random, most of the few that agree are true.
+    that agree on the name, so that each comparison is learnt where it is free. It is learnt from
+    businesses that neither moved nor changed their name: of others the entries of another time
+    make a true pair look worse than the best entry does, by which it will be judged. u comes from
+    pairs of different businesses in the register, which are no pairs by their codes; among accounts
+    and names at random, most of the few that agree are true.
 
     Args:
         accounts: with ``spelling.signs`` and an ``id``.
         names: the same, and ``business_id``.
     """
-    linker = _linker(accounts, names.drop("business_id"), None, threads=1)
+    kept = pl.struct("full_name", "premises", "phone_hash").n_unique().over("business_id") == 1
+    settled = names.filter(kept).unique("business_id", keep="last", maintain_order=True)
+    linker = _linker(accounts, settled.drop("business_id"), None, threads=1)
     linker.training.estimate_u_using_random_sampling(max_pairs=PAIRS_DRAWN, seed=1)
     for free in ("phone_hash", "full_name"):
         linker.training.estimate_parameters_using_expectation_maximisation(block_on(free))
