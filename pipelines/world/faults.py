@@ -94,20 +94,16 @@ def planted(
     table: str, rows: pl.DataFrame, rng: np.random.Generator
 ) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """The rows with this table's faults in them, and the lines that list them."""
-    lines = []
+    lines, dtypes = [], FEEDS[table].dtypes
     for fault in PLANTED:
         if fault.table == table:
-            could = rows.select(fault.where.fill_null(value=False)).to_series()
-            struck = pl.Series("struck", rng.random(rows.height) < fault.rate) & could
-            changed = [
-                pl.when(struck)
-                .then(after)
-                .otherwise(pl.col(column).cast(FEEDS[table].dtypes[column]))
-                .alias(column)
-                for column, after in fault.changes.items()
-            ]
-            rows = rows.with_columns(changed)
-            lines.append(_lines(fault.name, table, rows.filter(struck)))
+            drawn = np.flatnonzero(rng.random(rows.height) < fault.rate)
+            few = rows[drawn].with_columns(pl.Series("at", drawn)).filter(fault.where)
+            struck = few.with_columns(**fault.changes)
+            for name in fault.changes:
+                column = rows[name].cast(dtypes[name]).clone()
+                rows = rows.with_columns(column.scatter(few["at"], struck[name]))
+            lines.append(_lines(fault.name, table, struck))
     return rows, lines
 
 

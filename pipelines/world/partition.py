@@ -234,7 +234,9 @@ def _delivered(
         known, planted = faults.planted(name, known, rng)
         twice, again = faults.doubled(name, known, rng)
         place = key_order(table, known)
-        delivered[name] = known.gather(np.repeat(place, 1 + twice[place])).cast(table.dtypes)
+        delivered[name] = known.gather(np.repeat(place, 1 + twice[place])).cast(
+            pl.Schema(table.dtypes)
+        )
         lines += [*planted, again]
     return delivered, lines
 

@@ -89,7 +89,7 @@ def test_consent_is_withdrawn_after_the_application_and_before_the_decision_is_k
 ) -> None:
     rows = truth["consents"].join(feeds["applications"], on="application_id")
     decided = rows.filter(pl.col("outcome").is_not_null())
-    assert decided.height > 50
+    assert decided.height > 30
     assert set(decided["outcome"].cast(pl.String)) == {"withdrawn"}
     assert (decided["withdrawn_on"] > decided["applied_at"].dt.date()).all()
     assert (decided["withdrawn_on"] <= decided["known_on"]).all()
