@@ -48,6 +48,11 @@ def picked(names: pl.Series, positions: Any) -> pl.Series:
     return names.gather(known)
 
 
+def ranked(names: pl.Series) -> pl.Series:
+    """The names as positions in the sorted list of them, quicker to sort and to join than text."""
+    return names.cast(pl.Enum(names.unique().sort()))
+
+
 def nulled(series: pl.Series, value: int) -> pl.Series:
     """The series with null where it holds ``value``."""
     absent = series.to_numpy() == value
@@ -73,7 +78,6 @@ def key_order(table: Table, rows: pl.DataFrame) -> Ints:
 
 def _numbered(column: pl.Series) -> NDArray[np.int64]:
     """Whole numbers from 0 in the order of the values."""
-    if column.dtype == pl.String:
-        column = column.cast(pl.Enum(column.unique().sort()))
+    column = ranked(column) if column.dtype == pl.String else column
     numbers = column.to_physical().cast(pl.Int64).to_numpy()
     return np.asarray(numbers - (numbers.min() if len(numbers) else 0))

@@ -11,7 +11,7 @@ from pipelines.world.bank import GRANTED
 from pipelines.world.businesses import Businesses
 from pipelines.world.cash import GUARANTEE_PAID, REPAID
 from pipelines.world.economy import Climate, Floats
-from pipelines.world.frames import NEVER, UNKNOWN, frame, picked
+from pipelines.world.frames import NEVER, UNKNOWN, frame, picked, ranked
 from pipelines.world.lives import Asked, Book
 from pipelines.world.months import Ints, first_day, last_day, month_of
 
@@ -57,18 +57,13 @@ def repayment_feed(
     dpd, worst = _days_past_due(asked, loan, climate.start + row, states["late"])
     n = len(loan)
     return frame(
-        REPAYMENTS, b.key, application_id=picked(_key(ids), loan),
+        REPAYMENTS, b.key, application_id=picked(ranked(pl.Series(ids.astype(str))), loan),
         business_id=asked.request.business[loan], period=first_day(climate.start + row),
         days_past_due=dpd, worst_days_past_due=worst, balance_fen=_balance(asked, loan, states),
         due_fen=states["due"].astype(np.int64), paid_fen=states["paid"].astype(np.int64),
         state=states["state"].astype(np.int64),
         known_on=first_day(climate.start + row + 1) + rng.integers(1, 4, n),
     )  # fmt: skip
-
-
-def _key(ids: Ids) -> pl.Series:
-    names = pl.Series(ids.astype(str))
-    return names.cast(pl.Enum(names.sort()))
 
 
 def due_day(paid_out: Ints, month: Ints) -> Ints:

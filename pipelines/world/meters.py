@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from features.tables import METERS
 from pipelines.world.businesses import Bools, Businesses
 from pipelines.world.faults import fault_lines
-from pipelines.world.frames import NEVER, UNKNOWN, frame
+from pipelines.world.frames import NEVER, UNKNOWN, frame, ranked
 from pipelines.world.gaming import METER, Schemes
 from pipelines.world.months import Ints, first_day
 from pipelines.world.names import (
@@ -56,8 +56,7 @@ class Accounts:
     @cached_property
     def key(self) -> pl.Series:
         """The number of each account, of a type that is quick to sort by."""
-        numbers = pl.Series(self.meter.astype(str))
-        return numbers.cast(pl.Enum(numbers.sort()))
+        return ranked(pl.Series(self.meter.astype(str)))
 
     @property
     def matchable(self) -> Bools:

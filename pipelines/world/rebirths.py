@@ -88,10 +88,8 @@ def recoded(
 def _changes(b: Businesses, reborn: Rebirths) -> pl.DataFrame:
     who = np.flatnonzero(reborn.day < NEVER)
     day = pl.Series(reborn.day[who]).cast(pl.Int32).cast(pl.Date)
-    codes = {"business_id": b.code[who], "reborn_as": reborn.code[who]}
-    return pl.DataFrame(
-        {name: pl.Series(each).cast(b.codes) for name, each in codes.items()}
-    ).with_columns(day.alias("day"))
+    old, new = (pl.Series(codes[who]).cast(b.codes) for codes in (b.code, reborn.code))
+    return pl.DataFrame({"business_id": old, "reborn_as": new, "day": day})
 
 
 def _renamed(rows: pl.DataFrame, changes: pl.DataFrame, speaks_of: pl.Expr) -> pl.DataFrame:
