@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from features.build import BUSINESS_ZONE
 from features.catalog import CATALOG, fingerprint, select
 from features.definition import Feature
 from features.errors import MicroloanError
@@ -20,7 +22,7 @@ from models.validation.metrics import PairedTest, delong_test
 from pipelines.learning.leakage import changed_by_the_future
 from pipelines.learning.learn import DOUBT
 from pipelines.learning.paired import on_the_same_rows, tested_rows
-from pipelines.learning.policies import newest_policy
+from pipelines.learning.policies import demand_in_force, newest_policy
 from pipelines.settings import Var
 from pipelines.tabulate import read_features
 from serving.bundles.bundle import publish
@@ -52,14 +54,17 @@ def promote(
 ) -> Promoted:
     """Make a version the champion: judge it, publish its bundle, then move the alias.
 
-    ``version`` defaults to the newest, ``policy`` to the newest file of the project, ``limits`` to
-    the gate's own. The gate's record is signed and kept with the model whether it passed or not;
-    ``override`` lets a model serve that did not, and is told in every answer.
+    ``version`` defaults to the newest, ``policy`` to the project's own that is in force today,
+    ``limits`` to the gate's own. The gate's record is signed and kept with the model whether it
+    passed or not; ``override`` lets a model serve that did not, and is told in every answer.
 
     Raises:
         GateClosed: a check failed; the champion stays.
-        MicroloanError: there is no such model, feature table or policy.
+        MicroloanError: there is no such model, feature table or policy, or its day has not come.
     """
+    today = now().astimezone(ZoneInfo(BUSINESS_ZONE)).date()
+    policy_file = policy or newest_policy(today)
+    demand_in_force(policy_file, today)
     registry = Registry(paths.mlflow)
     challenger = _load(registry, version)
     features = select(challenger.scorer.names_)
@@ -83,7 +88,6 @@ def promote(
     registry.attach(challenger.version, {"gate.json": signed})
     registry.tag(challenger.version, {"gate": _verdict(record)})
     record.demand()
-    policy_file = policy or newest_policy()
     release = publish(
         paths.bundles,
         scorer=challenger.scorer,

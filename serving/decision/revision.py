@@ -72,12 +72,13 @@ def changes(before: Any, after: Any) -> Iterator[Change]:
 
 def _before(path: Path, valid_from: date) -> Path | None:
     """The policy of the same folder that was in force last before ``valid_from``."""
-    dated = [(_valid_from(other), other) for other in path.parent.glob("*.yaml") if other != path]
+    dated = [(valid_from_of(other), other) for other in path.parent.glob("*.yaml") if other != path]
     earlier = [(day, other) for day, other in dated if day is not None and day < valid_from]
     return max(earlier)[1] if earlier else None
 
 
-def _valid_from(path: Path) -> date | None:
+def valid_from_of(path: Path) -> date | None:
+    """First day on which a policy file decides; None if it names none. Raises BadPolicy."""
     value = locate(read(path), path.name).value
     day = value.get("valid_from") if isinstance(value, dict) else None
     return day if isinstance(day, date) else None
