@@ -27,6 +27,6 @@ def demand_in_force(path: Path, on: date) -> None:
     day = valid_from_of(path)
     if day is not None and day > on:
         raise MicroloanError(
-            f"{path.name} is valid from {day}, after today ({on}). Hint: promote it on that day, or "
-            "set an earlier valid_from."
+            f"{path.name} is valid from {day}, after today ({on}). Hint: promote it on that day, "
+            "or set an earlier valid_from."
         )

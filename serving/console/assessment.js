@@ -129,6 +129,7 @@ function versions(found) {
       [t("model"), `${found.model.name} ${found.model.version}`],
       [t("overridden_gate"), found.model.override && `${found.model.override.by}: ${found.model.override.reason}`],
       [t("policy"), found.policy.version],
+      [t("features_from"), t(found.features_from)],
       [t("decided_at"), moment(found.decided_at)],
       ["bundle", h("code", {}, found.bundle_id)],
     ]));

@@ -136,6 +136,8 @@ const TEXTS = {
   newest_record: ["最新一条", "The newest record"],
   nothing_known: ["没有该企业的任何记录。", "Nothing is known of this business."],
 
+  features_from: ["数据来自", "Records of"],
+  store: ["本行数据", "The bank's store"],
   registry: ["市场监管", "Market regulator"],
   tax: ["税务", "Tax bureau"],
   utility: ["水电气", "Utilities"],

@@ -73,4 +73,4 @@ def replay(record: bytes, bundle: Bundle) -> tuple[Decision, bytes]:
         kept.decision.decision_id,
         kept.trials.changed,
     )
-    return decision, answer(decision, kept.trials.decision_ids)
+    return decision, answer(decision, kept.request.source, kept.trials.decision_ids)

@@ -26,7 +26,15 @@ from serving.policy.values import Row
 from serving.records import Records
 from serving.wire.bodies import invalid
 from serving.wire.problems import FieldError, Problem
-from serving.wire.schemas import API_VERSION, DecisionRequest, QuoteRequest, answer, answer_quote
+from serving.wire.raw_records import tables_of
+from serving.wire.schemas import (
+    API_VERSION,
+    DecisionRequest,
+    QuoteRequest,
+    Terms,
+    answer,
+    answer_quote,
+)
 
 __all__ = ["Answer", "Caller", "DecisionService", "Limits"]
 
@@ -50,7 +58,7 @@ class DecisionService:
         self.champion = champion
         self.records = records
         self.online = online
-        self.rows_from: Counter[str] = Counter(online=0, records=0)
+        self.rows_from: Counter[str] = Counter(online=0, records=0, request=0)
         self.journal = journal
         self.recorder = Recorder(journal, limits, monotonic)
 
@@ -124,7 +132,7 @@ class DecisionService:
     ) -> Entry:
         bundle, snapshot = self.champion.bundle, self.records.snapshot
         application = request.application(now)
-        row, sources = self._evidence(application, snapshot)
+        row, sources = self._evidence(request, application, snapshot)
         terms = terms_of(self.journal, request)
         trials = trials_of(self.journal, business, terms, now)
         decision_id = decision_id_of(
@@ -142,7 +150,7 @@ class DecisionService:
             sources=dict(sources),
             bundle_id=bundle.id,
             policy_sha256=bundle.policy_version.sha256,
-            snapshot=snapshot,
+            snapshot=snapshot if request.records is None else "",
             decided_at=now,
             decision=decision,
             trials=trials,
@@ -162,12 +170,12 @@ class DecisionService:
             key_hash=asked.key_hash,
             fingerprint=asked.fingerprint,
             record=msgspec.json.encode(record),
-            response=answer(decision, trials.decision_ids),
+            response=answer(decision, request.source, trials.decision_ids),
         )
 
     def _quoted(self, request: QuoteRequest, caller: Caller, now: datetime) -> bytes:
         application = request.asked_by("quote", now)
-        row, sources = self._evidence(application, self.records.snapshot)
+        row, sources = self._evidence(request, application, self.records.snapshot)
         business = business_hash(self.journal, caller.organisation, request.business_id)
         trials = trials_of(self.journal, business, terms_of(self.journal, request), now)
         try:
@@ -182,11 +190,16 @@ class DecisionService:
             )
         except UnknownName:
             raise invalid(FieldError("/actions", "not-allowed")) from None
-        return answer_quote(quoted, request.actions)
+        return answer_quote(quoted, request.source, request.actions)
 
-    def _evidence(self, application: Application, snapshot: str) -> tuple[Row, Dates]:
+    def _evidence(
+        self, request: Terms, application: Application, snapshot: str
+    ) -> tuple[Row, Dates]:
         """Features and dates, made ahead if they were and the records are still the same."""
         business_id = application.business_id
+        if request.records is not None:
+            self.rows_from["request"] += 1
+            return evidence(application, tables_of(business_id, request.records))
         told = self.online and self.online.told(business_id, application.applied_on)
         if told and told.snapshot == snapshot:
             self.rows_from["online"] += 1

@@ -41,6 +41,7 @@ from serving.wire.schemas import (
 
 ZONE = ZoneInfo(BUSINESS_ZONE)
 LARGEST_BODY = 64 * 1024
+LARGEST_WITH_RECORDS = 512 * 1024
 _KEY = re.compile(r'"?([!#-~]{16,128})"?')
 
 
@@ -68,7 +69,7 @@ class Handlers:
     async def decide(self, request: Request, key: Key) -> Response:
         """Decide an application."""
         idempotency_key = _idempotency_key(request)
-        body = await _body(request)
+        body = await _body(request, LARGEST_WITH_RECORDS)
         now = self._clock()
         asked = read_request(body, now)
         answer = await self._service.decide(asked, idempotency_key, _caller(key), now)
@@ -76,7 +77,7 @@ class Handlers:
 
     async def quote(self, request: Request, key: Key) -> Response:
         """Say what would be decided; nothing is recorded."""
-        body = await _body(request)
+        body = await _body(request, LARGEST_WITH_RECORDS)
         now = self._clock()
         return _json(await self._service.quote(read_quote(body, now), _caller(key), now))
 
@@ -235,8 +236,8 @@ def _caller(key: Key) -> Caller:
     return Caller(key.organisation, key.id, key.name, key.branch)
 
 
-async def _body(request: Request) -> bytes:
-    return await read_body(request.scope, request.receive, LARGEST_BODY)
+async def _body(request: Request, most: int = LARGEST_BODY) -> bytes:
+    return await read_body(request.scope, request.receive, most)
 
 
 def _json(body: bytes, status: int = 200) -> Response:

@@ -13,13 +13,15 @@ T = TypeVar("T", bound=msgspec.Struct)
 Rules = Mapping[str, Callable[[Any], str]]  # by field: the code of the rule it breaks, or ""
 NO_RULES: Rules = {}
 
+_STEP = re.compile(r"[a-z0-9_]+")  # of a path as .records.tax_returns[3].months
 _RULES = (
     ("unknown field", "unknown-field"),
     ("missing required field", "required"),
     ("matching regex", "pattern"),
     ("Invalid enum", "not-allowed"),
     ("timezone", "time-zone-required"),
-    ("RFC3339", "date-time"),
+    ("encoded datetime", "date-time"),
+    ("encoded date", "date"),
     ("ISO8601", "date"),
     ("length <=", "too-long"),
     ("length >=", "too-short"),
@@ -108,32 +110,33 @@ def _broken(
     if not given:
         return [_said(first)]
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    found = [
-        FieldError(f"/{name}", code)
+    told = (
+        _mistake(given, name, field, read, rules.get(name, _no_rule))
         for name, field in fields.items()
-        if (code := _code(given, name, field, read, rules.get(name, _no_rule)))
-    ]
+    )
+    found = [error for error in told if error.code]
     if given.keys() - fields.keys():
         found.append(FieldError("", "unknown-field"))
     return found or [_said(first)]
 
 
-def _code(
+def _mistake(
     given: Mapping[str, Any],
     name: str,
     field: msgspec.structs.FieldInfo,
     read: Callable[[Any, Any], object],
     rule: Callable[[Any], str],
-) -> str:
-    """The rule that one field breaks, "" if none."""
+) -> FieldError:
+    """What one field breaks first, and where in it; a code of "" if nothing."""
     if name not in given:
-        return "required" if field.required else ""
+        return FieldError(f"/{name}", "required" if field.required else "")
     try:
-        return rule(read(given[name], field.type))
+        return FieldError(f"/{name}", rule(read(given[name], field.type)))
     except msgspec.ValidationError as error:
-        return _rule(str(error))
+        inner = _said(str(error))
+        return FieldError(f"/{name}{inner.pointer}", inner.code)
     except (msgspec.DecodeError, RecursionError):
-        return "type"
+        return FieldError(f"/{name}", "type")
 
 
 def _no_rule(_value: object) -> str:
@@ -142,10 +145,10 @@ def _no_rule(_value: object) -> str:
 
 def _said(message: str) -> FieldError:
     """Pointer and code of msgspec's message, which may quote the caller's words."""
-    found = re.search(r" - at `\$\.([a-z_]+)", message)
+    at = re.search(r" - at `\$(\S*)`$", message)
     missing = re.search(r"missing required field `([a-z_]+)`", message)
-    name = found or missing
-    return FieldError(f"/{name[1]}" if name else "", _rule(message))
+    path = [*(_STEP.findall(at[1]) if at else ()), *([missing[1]] if missing else ())]
+    return FieldError("".join(f"/{step}" for step in path), _rule(message))
 
 
 def _rule(message: str) -> str:

@@ -87,7 +87,11 @@ KINDS = {
         "The content was erased",
         "The personal data were erased for good; that the decision was made is still proved.",
     ),
-    "payload-too-large": Kind(413, "The body is larger than 64 KiB", "More than 64 KiB."),
+    "payload-too-large": Kind(
+        413,
+        "The body is too large",
+        "More than 64 KiB, or 512 KiB where records may come with a request.",
+    ),
     "media-type": Kind(
         415,
         "Only application/json, without encoding, is taken",

@@ -17,12 +17,16 @@ from serving.decision.way_to_yes import Way
 from serving.policy.offers import Offer
 from serving.policy.policy import Outcome
 from serving.wire.bodies import Rules, read_json
+from serving.wire.raw_records import RawRecords
 
 API_VERSION = "2026-11-23"
 DIGITS = 4  # of probabilities and contributions in answers
 NINETY = 1.645  # standard errors either way hold nine in ten
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 SKEW = timedelta(minutes=5)  # of the caller's clock
+
+
+Source = Literal["store", "request"]
 
 
 class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -55,6 +59,15 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         ]
         | None
     ) = None
+    records: Annotated[
+        RawRecords | None,
+        Meta(description="Decide on these records, and not on those that the bank has"),
+    ] = None
+
+    @property
+    def source(self) -> Source:
+        """Where the records come from that the request is decided on."""
+        return "store" if self.records is None else "request"
 
     def asked_by(self, application_id: str, now: datetime) -> Application:
         """The application of that name, its moment filled in and in UTC."""
@@ -156,6 +169,9 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     policy: AnsweredPolicy
     bundle_id: str
     decided_at: datetime
+    features_from: Annotated[
+        Source, Meta(description="Records of the bank's store, or those sent with the request")
+    ]
     features_as_of: Annotated[
         dict[str, date | None], Meta(description="Newest day known of each source")
     ]
@@ -199,7 +215,7 @@ def read_quote(body: bytes, now: datetime) -> QuoteRequest:
     return read_json(body, QuoteRequest, _rules(now))
 
 
-def answer(decision: Decision, trials: tuple[str, ...] = ()) -> bytes:
+def answer(decision: Decision, source: Source, trials: tuple[str, ...] = ()) -> bytes:
     """The body answered for a decision, rounded; ``trials`` are those of the business before."""
     return msgspec.json.encode(
         DecisionResponse(
@@ -207,14 +223,14 @@ def answer(decision: Decision, trials: tuple[str, ...] = ()) -> bytes:
             application_id=decision.application_id,
             revision=decision.revision,
             trials=trials,
-            **_assessed(decision),
+            **_assessed(decision, source),
         )
     )
 
 
-def answer_quote(decision: Decision, actions: tuple[str, ...]) -> bytes:
+def answer_quote(decision: Decision, source: Source, actions: tuple[str, ...]) -> bytes:
     """The body answered for what would be decided, rounded."""
-    return msgspec.json.encode(QuoteResponse(actions=actions, **_assessed(decision)))
+    return msgspec.json.encode(QuoteResponse(actions=actions, **_assessed(decision, source)))
 
 
 def _rules(now: datetime) -> Rules:
@@ -229,7 +245,7 @@ def _rules(now: datetime) -> Rules:
     }
 
 
-def _assessed(decision: Decision) -> dict[str, Any]:
+def _assessed(decision: Decision, source: Source) -> dict[str, Any]:
     """The fields of an ``Assessment``."""
     first = decision.offers[0] if decision.offers else None
     return {
@@ -249,6 +265,7 @@ def _assessed(decision: Decision) -> dict[str, Any]:
         "policy": AnsweredPolicy(decision.policy.version),
         "bundle_id": decision.model.bundle,
         "decided_at": decision.decided_at,
+        "features_from": source,
         "features_as_of": decision.features_as_of,
     }
 

@@ -148,13 +148,18 @@ async def test_other_media_and_large_headers_are_refused(
 
 
 @pytest.mark.parametrize("is_chunked", [False, True])
-async def test_a_body_above_64_kib_is_refused(desk: Desk, is_chunked: bool) -> None:
+@pytest.mark.parametrize(
+    ("path", "most"), [("/v1/decisions", 512), ("/v1/quotes", 512), ("/v1/outcomes", 64)]
+)
+async def test_a_body_above_its_most_is_refused(
+    desk: Desk, path: str, most: int, is_chunked: bool
+) -> None:
     async def chunks() -> object:
-        for _ in range(80):
+        for _ in range(most + 16):
             yield b" " * 1024
 
-    content = chunks() if is_chunked else b" " * (64 * 1024 + 1)
+    content = chunks() if is_chunked else b" " * (most * 1024 + 1)
     headers = {"idempotency-key": "key-0000000000000001", "content-type": "application/json"}
     async with desk.client() as client:
-        answer = await client.post("/v1/decisions", content=content, headers=headers)  # type: ignore[arg-type]
+        answer = await client.post(path, content=content, headers=headers)  # type: ignore[arg-type]
     assert (answer.status_code, answer.json()["code"]) == (413, "payload-too-large")

@@ -52,7 +52,7 @@ async def test_the_answer_is_the_same_byte_for_byte(
 ) -> None:
     desk = open_desk(store=own_store, online=online)
     made_ahead = await answers(desk, *range(12))
-    assert desk.service.rows_from == {"online": 12, "records": 0}
+    assert desk.service.rows_from == {"online": 12, "records": 0, "request": 0}
     desk.service.close()
     for path in tmp_path.glob("journal.db*"):
         path.unlink()
@@ -60,7 +60,7 @@ async def test_the_answer_is_the_same_byte_for_byte(
     desk = open_desk(store=own_store)
 
     assert await answers(desk, *range(12)) == made_ahead
-    assert desk.service.rows_from == {"online": 0, "records": 12}
+    assert desk.service.rows_from == {"online": 0, "records": 12, "request": 0}
 
 
 async def test_while_the_records_are_newer_they_are_asked_themselves(
@@ -71,11 +71,11 @@ async def test_while_the_records_are_newer_they_are_asked_themselves(
 
     desk.service.refresh()
     await answers(desk, 0, 1)
-    assert desk.service.rows_from == {"online": 0, "records": 2}
+    assert desk.service.rows_from == {"online": 0, "records": 2, "request": 0}
 
     materialise(own_store, online, first=TODAY)
     await answers(desk, 2, 3)
-    assert desk.service.rows_from == {"online": 2, "records": 2}
+    assert desk.service.rows_from == {"online": 2, "records": 2, "request": 0}
 
 
 async def test_a_store_that_is_made_anew_is_turned_to_without_a_refused_request(
@@ -89,7 +89,7 @@ async def test_a_store_that_is_made_anew_is_turned_to_without_a_refused_request(
     late = await answers(desk, *range(8, 12))
 
     assert all(b'"outcome"' in answer for answer in (*early, *late))
-    assert desk.service.rows_from == {"online": 4, "records": 8}
+    assert desk.service.rows_from == {"online": 4, "records": 8, "request": 0}
 
 
 async def test_another_day_is_asked_of_the_records(
@@ -98,7 +98,7 @@ async def test_another_day_is_asked_of_the_records(
     desk = open_desk(store=own_store, online=online)
     async with desk.client() as client:
         await post(client, request_of(0, applied_at="2024-05-20T10:00:00+08:00"))
-    assert desk.service.rows_from == {"online": 0, "records": 1}
+    assert desk.service.rows_from == {"online": 0, "records": 1, "request": 0}
 
 
 async def test_where_rows_came_from_is_counted(

@@ -85,7 +85,9 @@ async def test_only_the_request_and_actions_of_the_policy_may_move(
 
 
 def said(decision: Decision) -> dict[str, object]:
-    return {name: value for name, value in json.loads(answer(decision)).items() if name in SAID}
+    return {
+        name: value for name, value in json.loads(answer(decision, "store")).items() if name in SAID
+    }
 
 
 def test_an_action_moves_its_feature_and_nothing_that_is_unknown(bundle: object) -> None:
