@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from models.scoring.batches import dataset
 from models.scoring.columns import Codes, Matrix
@@ -127,15 +128,24 @@ def loss(objective: Objective, target: Vector, raw: Vector) -> Vector:
 
 
 def choose_rounds(
-    recipe: Recipe, folds: Sequence[Fold], encode: Encode, target: Vector, weight: Vector
+    recipe: Recipe,
+    folds: Sequence[Fold],
+    encode: Encode,
+    target: Vector,
+    weight: Vector,
+    *,
+    in_time: bool = False,
 ) -> tuple[int, Vector]:
     """The number of rounds, and each row's mean out-of-fold raw score (NaN if in no fold).
 
     All folds grow together and stop when their mean loss has not improved for `PATIENCE`
-    rounds; the whole data bear 1.15 times the best, having more rows than any fold.
+    rounds; the whole data bear 1.15 times the best, having more rows than any fold. With
+    ``in_time``, folds look into the future: their loss is then that beside the level that fits
+    them, for where the level moves, trees that know nothing lose least.
     """
     grown = _grown_on_folds(recipe, folds, encode, target, weight)
-    best = _grow_together([booster for booster, _ in grown])
+    levels = [Level(recipe.objective) if in_time else None for _ in grown]
+    best = _grow_together([booster for booster, _ in grown], levels)
     rounds = max(1, round(1.15 * best))
     return rounds, _out_of_fold(grown, folds, rounds, len(target))
 
@@ -182,13 +192,37 @@ def _out_of_fold(
     return mean
 
 
-def _grow_together(boosters: Sequence[Any]) -> int:
+class Level:
+    """Loss of rows beside the one shift of their raw score that makes it least."""
+
+    def __init__(self, objective: Objective) -> None:
+        self._objective = objective
+        self._shift = 0.0
+
+    def __call__(self, predicted: Vector, data: Any) -> tuple[str, float, bool]:
+        """A metric of LightGBM's: its name, the mean loss, and that less is better."""
+        target = data.get_label().astype(np.float64)
+        weight = np.ones(len(target)) if data.get_weight() is None else data.get_weight()
+        raw = np.log(predicted) if self._objective == "poisson" else logit(predicted)
+        self._shift += self._step(target, weight, raw + self._shift)
+        lost = loss(self._objective, target, raw + self._shift)
+        return "beside its level", float(np.average(lost, weights=weight)), False
+
+    def _step(self, target: Vector, weight: Vector, raw: Vector) -> float:
+        """Newton's; a shift moves so little from round to round that one is enough."""
+        expected = np.exp(raw) if self._objective == "poisson" else expit(raw)
+        rest = 1.0 if self._objective == "poisson" else 1.0 - expected
+        return float(np.clip(weight @ (target - expected) / (weight @ (expected * rest)), -1, 1))
+
+
+def _grow_together(boosters: Sequence[Any], levels: Sequence[Level | None]) -> int:
     """Rounds at the lowest mean validation loss."""
     best, lowest, barren = 0, np.inf, 0
     for done in range(1, MOST_ROUNDS + 1):
         split = [not booster.update() for booster in boosters]
         barren = 0 if any(split) else barren + 1
-        loss = np.mean([booster.eval_valid()[0][2] for booster in boosters])
+        pairs = zip(boosters, levels, strict=True)
+        loss = np.mean([booster.eval_valid(level)[-1][2] for booster, level in pairs])
         if loss < lowest:
             best, lowest = done, float(loss)
         if barren >= BARREN or done - best >= PATIENCE:

@@ -82,10 +82,17 @@ def choose(recipes: Sequence[Recipe], columns: Columns, rows: Rows) -> tuple[Rec
     folds = _folds(chosen, rows)
     if not folds:
         return chosen, ROUNDS_WITHOUT_FOLDS, np.full(len(rows), np.nan)
-    encode = partial(_encode, columns, rows)
-    rounds, judged = choose_rounds(chosen, folds, encode, rows.target, rows.weight)
+    judge = partial(
+        choose_rounds,
+        folds=folds,
+        encode=partial(_encode, columns, rows),
+        target=rows.target,
+        weight=rows.weight,
+        in_time=rows.applied_on is not None,
+    )
+    rounds, judged = judge(chosen)
     for rival in recipes[1:]:
-        other = choose_rounds(rival, folds, encode, rows.target, rows.weight)
+        other = judge(rival)
         if _is_better(rival, other[1], judged, rows):
             chosen, (rounds, judged) = rival, other
     return chosen, rounds, judged
