@@ -58,16 +58,15 @@ def test_the_scorer_errs_more_where_doubt_is_larger_also_among_equal_probabiliti
         assert size(strayed[unsure]) > 1.3 * size(strayed[sure])
 
 
-def test_doubt_is_within_a_factor_of_two_of_the_real_error() -> None:
+def test_nine_of_ten_truths_lie_within_the_range_of_nine_in_ten() -> None:
     scorer, doubt, X, true = doubted()
     strayed, told = scorer.decision_function(X) - true, doubt.of(scorer, X)
-    assert 0.5 < size(told) / size(strayed) < 2.0
+    assert 0.7 < size(told) / size(strayed) < 1.4
     thin = X["tax_0"].is_null().to_numpy()
-    assert 0.5 < size(told[thin]) / size(strayed[thin]) < 2.0
+    assert 0.7 < size(told[thin]) / size(strayed[thin]) < 1.4
     low, high = pd_bounds(scorer.decision_function(X), told)
     assert (low < high).all()
-    # it tells of chance, not of what trees shrunk to few rows leave out
-    assert 0.6 < np.mean((low <= expit(true)) & (expit(true) <= high)) < 0.98
+    assert 0.85 < np.mean((low <= expit(true)) & (expit(true) <= high)) < 0.95
 
 
 def test_more_rows_leave_less_doubt_of_whole_files() -> None:
@@ -77,7 +76,7 @@ def test_more_rows_leave_less_doubt_of_whole_files() -> None:
         scorer, doubt, *_ = doubted(rows)
         return size(doubt.of(scorer, whole))
 
-    assert told(800) > 1.2 * told(3000)
+    assert told(1500) > 1.15 * told(6000)
 
 
 def test_extreme_values_and_missing_sources_are_doubted_and_ignored_features_are_not() -> None:
