@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -105,6 +105,10 @@ class Recipe:
             **self._monotone(),
             **self.tuned,
         }
+
+    def beside(self, terms: int) -> "Recipe":
+        """The recipe of trees that see so many further columns, of no direction."""
+        return replace(self, directions=self.directions + (0,) * terms)
 
     def _monotone(self) -> dict[str, Any]:
         if not any(self.directions):
@@ -233,33 +237,38 @@ def _grow_together(boosters: Sequence[Any], levels: Sequence[Level | None]) -> i
 def grow(
     recipe: Recipe,
     rounds: int,
-    encoded: Codes,
+    encoded: Callable[[int], Codes],
     target: Vector,
     weight: Vector,
     names: Sequence[str],
 ) -> tuple[str, list[Any]]:
-    """The text of one model whose score is the mean over seeds, and the boosters behind it."""
+    """The text of one model whose score is the mean over seeds, and the boosters behind it.
+
+    ``encoded`` gives the rows for each seed; a cluster is sent those of the first.
+    """
     each = [recipe.settings(len(target), seed) for seed in range(recipe.seeds)]
-    rows = (encoded, target, weight, _plain(names))
+    known = (target, weight, _plain(names))
     if recipe.cluster is None:
-        boosters = _grow_here(each, rounds, *rows)
+        boosters = _grow_here(each, rounds, encoded, *known)
     else:
-        boosters = grow_on_cluster(recipe.cluster, each, rounds, *rows)
+        boosters = grow_on_cluster(recipe.cluster, each, rounds, encoded(0), *known)
     return merge_models([booster.model_to_string() for booster in boosters]), boosters
 
 
 def _grow_here(
     settings: Sequence[dict[str, Any]],
     rounds: int,
-    encoded: Codes,
+    encoded: Callable[[int], Codes],
     target: Vector,
     weight: Vector,
     names: list[str],
 ) -> list[Any]:
-    data = dataset(settings[0], encoded, target, weight, names)
-    boosters = [_booster(one, data) for one in settings]
-    for booster in boosters:
-        _grow_for(booster, rounds)
+    boosters, binned, data = [], None, None
+    for seed, one in enumerate(settings):
+        if (rows := encoded(seed)) is not binned:
+            binned, data = rows, dataset(settings[0], rows, target, weight, names)
+        boosters.append(_booster(one, data))
+        _grow_for(boosters[-1], rounds)
     return boosters
 
 

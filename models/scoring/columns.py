@@ -67,6 +67,12 @@ class Codes:
         """Some rows, uncopied."""
         return replace(self, places=self.places[rows])
 
+    def and_columns(self, values: Iterable[Vector]) -> "Codes":
+        """The same rows with further columns."""
+        places = {len(self.columns) + at: column for at, column in enumerate(values)}
+        nothing = (np.empty(len(self.columns[0])),) * len(places)
+        return replace(self, columns=self.columns + nothing).with_columns(places)
+
     def with_columns(self, values: Mapping[int, Vector]) -> "Codes":
         """The same rows with other values in some columns."""
         columns = list(self.columns)

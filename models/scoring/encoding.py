@@ -1,6 +1,6 @@
 """What the trees see: numbers as they are, each level of a text column as its observed risk."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -10,26 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.scoring.columns import Codes, Columns, Matrix, day_number
+from models.scoring.risks import cross_fitted, is_rare, look_up
+from models.scoring.terms import Of, Term, cells_of, fit_terms
 
 Vector = NDArray[np.float64]
 Places = NDArray[np.int64]
 
-PRIOR_ROWS = 10.0  # a level's risk is drawn to the mean as if this many average rows were added
-PARTS = 5
 MOMENTS = (date, timedelta)
-COMMON_ROWS = 100.0  # from so many rows on, one row's outcome is lost in its level's risk
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """A fitted encoding: `risks` by level code (None for numbers), `fills` for the unknown."""
+    """A fitted encoding: `risks` by level code (None for numbers), `fills` for the unknown.
+
+    The trees' columns are those of the frame, then the `terms`.
+    """
 
     columns: Columns
     risks: tuple[Vector | None, ...]
     fills: Vector
+    terms: tuple[Term, ...] = ()
 
     def matrix(self, X: object) -> Matrix:
-        """Frame to trees' matrix, shape (rows, columns)."""
+        """Frame to trees' matrix, shape (rows, trees' columns)."""
         return self.apply(self.columns.matrix(X))
 
     def row(self, values: Mapping[str, Any]) -> Vector:
@@ -41,7 +44,23 @@ class Encoding:
                 value = risks.get(value)
             if value is not None and value == value:
                 row[at] = day_number(value) if isinstance(value, MOMENTS) else value
-        return row
+        return np.append(row, self._terms(self._codes(values))) if self.terms else row
+
+    def _codes(self, values: Mapping[str, Any]) -> Matrix:
+        codes = np.full((1, len(self.columns.names)), np.nan)
+        for at, levels in self._numbered.items():
+            codes[0, at] = levels.get(values.get(self.columns.names[at]), np.nan)
+        return codes
+
+    @cached_property
+    def _numbered(self) -> dict[int, dict[str | None, int]]:
+        """The code of each level, by text column."""
+        texts = ((at, levels) for at, levels in enumerate(self.columns.levels) if levels)
+        return {at: {level: code for code, level in enumerate(levels)} for at, levels in texts}
+
+    def _terms(self, codes: Matrix) -> Matrix:
+        values = [term.of_cells(cells_of(self.columns, codes, term.of)) for term in self.terms]
+        return np.column_stack(values)
 
     @cached_property
     def _by_name(self) -> list[tuple[str, dict[str, float] | None]]:
@@ -57,65 +76,46 @@ class Encoding:
         for at, fill in enumerate(self.fills):
             if not np.isnan(fill):
                 np.nan_to_num(matrix[:, at], copy=False, nan=fill, posinf=np.inf, neginf=-np.inf)
-        return matrix
+        return np.column_stack([matrix, self._terms(codes)]) if self.terms else matrix
 
 
 def fit_encoding(
-    columns: Columns, codes: Codes, bad: Vector, weight: Vector, part: Places
+    columns: Columns,
+    codes: Codes,
+    bad: Vector,
+    weight: Vector,
+    part: Places,
+    plan: Sequence[Of] = (),
 ) -> tuple[Encoding, Codes]:
     """The encoding for rows to come, and the training rows encoded without their own outcome.
 
-    A training row's rare level is valued by the other parts of the data alone, so that a level seen
-    once cannot give away its row's outcome; `part` says which part a row is in. Rows of a common
-    level share one value, as they will when served: as many values as parts would blur it.
+    `part` says which part of the data a row is in, see `cross_fitted`; `plan` which terms follow
+    the columns.
     """
     risks: list[Vector | None] = [None] * len(columns.names)
     encoded: dict[int, Vector] = {}
     for at, known in enumerate(columns.levels):
-        if known is None:
-            continue
-        level, levels = codes.column(at), len(known)
-        risks[at] = served = level_risks(level, bad, weight, levels)
-        encoded[at] = _look_up(served, level)
-        rare = _is_rare(level, weight, levels)
-        for own in np.unique(part[rare]):
-            others = part != own
-            cross = level_risks(level[others], bad[others], weight[others], levels)
-            hidden = rare & ~others
-            encoded[at][hidden] = _look_up(cross, level[hidden])
+        if known is not None:
+            risks[at], encoded[at] = cross_fitted(codes.column(at), bad, weight, len(known), part)
     seen = codes.with_columns(encoded)
-    return Encoding(columns, tuple(risks), _fills(seen)), seen
+    fitted = list(fit_terms(plan, columns, codes, bad, weight, part))
+    terms = tuple(term for term, _ in fitted)
+    encoding = Encoding(columns, tuple(risks), _fills(seen), terms)
+    return encoding, seen.and_columns([values for _, values in fitted])
 
 
-def level_risks(codes: Vector, bad: Vector, weight: Vector, levels: int) -> Vector:
-    """Share of bad by level, drawn to the overall share (Micci-Barreca 2001); unseen are NaN."""
-    seen = ~np.isnan(codes)
-    level = codes[seen].astype(np.int64)
-    rows = np.bincount(level, weight[seen], levels)
-    bads = np.bincount(level, (weight * bad)[seen], levels)
-    prior = np.average(bad, weights=weight) if len(bad) else 0.5
-    return np.where(rows > 0, (bads + PRIOR_ROWS * prior) / (rows + PRIOR_ROWS), np.nan)
-
-
-def _is_rare(codes: Vector, weight: Vector, levels: int) -> NDArray[np.bool_]:
-    """Rows of levels with fewer than `COMMON_ROWS` effective rows (Kish 1965)."""
-    level = np.where(np.isnan(codes), levels, codes).astype(np.int64)
-    total = np.bincount(level, weight, levels + 1)
-    squares = np.bincount(level, weight**2, levels + 1)
-    return (total**2 < COMMON_ROWS * squares)[level]
+def has_rare_levels(columns: Columns, codes: Codes, weight: Vector) -> bool:
+    """Whether the training rows' values depend on how the data are divided in parts."""
+    texts = ((at, levels) for at, levels in enumerate(columns.levels) if levels)
+    return any(is_rare(codes.column(at), weight, len(levels)).any() for at, levels in texts)
 
 
 def _with_risks(codes: Matrix, risks: tuple[Vector | None, ...]) -> Matrix:
     matrix = codes.copy(order="F")
     for at, risk in enumerate(risks):
         if risk is not None:
-            matrix[:, at] = _look_up(risk, codes[:, at])
+            matrix[:, at] = look_up(risk, codes[:, at])
     return matrix
-
-
-def _look_up(risk: Vector, codes: Vector) -> Vector:
-    at = np.where(np.isnan(codes), len(risk), codes).astype(np.int64)
-    return np.append(risk, np.nan)[at]
 
 
 def _fills(codes: Codes) -> Vector:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from models.scoring.columns import Columns
 from models.scoring.effects import Additive
 from models.scoring.encoding import Encoding
 from models.scoring.fitting import Fitted
+from models.scoring.terms import Term
 
 FORMAT = 1
 WHERE = ("n_jobs", "cluster")  # parameters that say where to fit: no part of what was fitted
@@ -42,6 +44,10 @@ def write_files(
             "intercept": fitted.calibration.intercept,
         },
         "columns": _write_columns(fitted.encoding),
+        "terms": [
+            {"of": term.of, "cells": term.cells.tolist(), "values": _known(term.values)}
+            for term in fitted.encoding.terms
+        ],
         "additive": [
             {"mean": part.mean, "effects": [effect.tolist() for effect in part.effects]}
             for part in fitted.additive
@@ -86,7 +92,7 @@ def _read(content: dict[str, Any], model: str) -> tuple[Fitted, dict[str, Any], 
     fitted = Fitted(
         form=content["form"],
         model=model,
-        encoding=_read_columns(content["columns"]),
+        encoding=replace(_read_columns(content["columns"]), terms=_read_terms(content)),
         calibration=Calibration(**content["calibration"]),
         additive=tuple(
             Additive(part["mean"], tuple(np.array(effect) for effect in part["effects"]))
@@ -113,6 +119,17 @@ def _write_columns(encoding: Encoding) -> list[dict[str, Any]]:
         | ({"date": True} if at in encoding.columns.dates else {})
         for at, (name, levels, risk, fill) in enumerate(columns)
     ]
+
+
+def _read_terms(content: dict[str, Any]) -> tuple[Term, ...]:
+    return tuple(
+        Term(
+            of=tuple(term["of"]),
+            cells=np.array(term["cells"], dtype=np.int64),
+            values=np.array(term["values"], dtype=np.float64),
+        )
+        for term in content.get("terms", ())  # scorers of before have none
+    )
 
 
 def _known(risk: NDArray[np.float64]) -> list[float | None]:

@@ -43,7 +43,8 @@ class Fitted:
     def served(self) -> ScoreTables | FreeTrees:
         """The scorer in the form that answers."""
         if self.form != "pairs":
-            return free_trees(self.model, self.calibration)
+            terms = tuple(term.of for term in self.encoding.terms)
+            return free_trees(self.model, self.calibration, terms)
         constant, tables = sum_leaves(read_leaves(self.model))
         features = len(self.encoding.columns.names)
         return score_tables(features, constant, tables, self.additive, self.calibration)

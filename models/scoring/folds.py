@@ -59,6 +59,9 @@ def forward_folds(applied_on: Vector, groups: Places | None, blocks: int = FOLDS
         yield np.flatnonzero(before), np.flatnonzero(inside)
 
 
-def parts(rows: int, groups: Places | None, count: int) -> Places:
-    """A part for each row, whole groups together."""
-    return (np.arange(rows) if groups is None else groups) % count
+def parts(rows: int, groups: Places | None, count: int, seed: int = 0) -> Places:
+    """A part for each row, whole groups together; another division for each seed."""
+    unit = np.arange(rows) if groups is None else groups
+    if seed == 0:
+        return unit % count
+    return np.random.default_rng(seed).permutation(int(unit.max()) + 1)[unit] % count

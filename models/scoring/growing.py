@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from models.scoring.boosting import (
     MANY_ROWS,
     ROUNDS_WITHOUT_FOLDS,
+    Encode,
     Recipe,
     choose_rounds,
     grow,
@@ -18,9 +18,11 @@ from models.scoring.boosting import (
 )
 from models.scoring.columns import Codes, Columns, Matrix
 from models.scoring.effects import Additive, additive_part, sum_leaves
-from models.scoring.encoding import PARTS, Encoding, fit_encoding
+from models.scoring.encoding import Encoding, fit_encoding, has_rare_levels
 from models.scoring.folds import FOLDS, Fold, Places, forward_folds, parts, random_folds
+from models.scoring.risks import PARTS
 from models.scoring.rows import Rows
+from models.scoring.terms import Of, plan_terms
 from models.scoring.trees import read_leaves
 
 Vector = NDArray[np.float64]
@@ -53,14 +55,22 @@ class Grown:
 def grow_recipe(recipes: Sequence[Recipe], columns: Columns, rows: Rows) -> Grown:
     """Choose recipe and rounds out of fold, then grow on all rows."""
     recipe, rounds, judged = choose(recipes, columns, rows)
-    part = parts(len(rows), rows.groups, PARTS)
-    encoding, encoded = fit_encoding(columns, rows.codes, rows.target, rows.weight, part)
-    model, boosters = grow(recipe, rounds, encoded, rows.target, rows.weight, columns.names)
+    plan = terms_of(recipe, columns, rows.codes)
+    encoding, encoded = _fit(columns, rows, plan)
+    varies = has_rare_levels(columns, rows.codes, rows.weight) or bool(plan)
+
+    def seen(seed: int) -> Codes:
+        """Rare levels valued by another division of the data for each seed."""
+        return _fit(columns, rows, plan, seed)[1] if seed and varies else encoded
+
+    names = [*columns.names, *(" × ".join(columns.names[at] for at in of) for of in plan)]
+    wider = recipe.beside(len(plan))
+    model, boosters = grow(wider, rounds, seen, rows.target, rows.weight, names)
     _must_be_their_mean(model, boosters, encoded[:1000])
     additive: tuple[Additive, ...] = ()
     if recipe.form == "pairs":
-        seen = slice(None, ROWS_PURIFIED)  # rows lie in the order of a hash: a slice is a sample
-        matrix, weight = encoded[seen], rows.weight[seen]
+        some = slice(None, ROWS_PURIFIED)  # rows lie in the order of a hash: a slice is a sample
+        matrix, weight = encoded[some], rows.weight[some]
         _, tables = sum_leaves(read_leaves(model))
         additive = tuple(additive_part(table, matrix, weight) for table in tables)
     return Grown(recipe, rounds, model, encoding, additive, encoded, judged)
@@ -69,8 +79,8 @@ def grow_recipe(recipes: Sequence[Recipe], columns: Columns, rows: Rows) -> Grow
 def judged_at_random(grown: Grown, columns: Columns, rows: Rows) -> Vector:
     """Each row's raw score by trees of other random folds, however its time lies to theirs."""
     folds = _random(grown.recipe, rows)
-    encode = partial(_encode, columns, rows)
-    return out_of_fold(grown.recipe, grown.rounds, folds, encode, rows.target, rows.weight)
+    wider, encode = _encoding_for(grown.recipe, columns, rows)
+    return out_of_fold(wider, grown.rounds, folds, encode, rows.target, rows.weight)
 
 
 def choose(recipes: Sequence[Recipe], columns: Columns, rows: Rows) -> tuple[Recipe, int, Vector]:
@@ -82,14 +92,12 @@ def choose(recipes: Sequence[Recipe], columns: Columns, rows: Rows) -> tuple[Rec
     folds = _folds(chosen, rows)
     if not folds:
         return chosen, ROUNDS_WITHOUT_FOLDS, np.full(len(rows), np.nan)
-    judge = partial(
-        choose_rounds,
-        folds=folds,
-        encode=partial(_encode, columns, rows),
-        target=rows.target,
-        weight=rows.weight,
-        in_time=rows.applied_on is not None,
-    )
+
+    def judge(recipe: Recipe) -> tuple[int, Vector]:
+        wider, encode = _encoding_for(recipe, columns, rows)
+        in_time = rows.applied_on is not None
+        return choose_rounds(wider, folds, encode, rows.target, rows.weight, in_time=in_time)
+
     rounds, judged = judge(chosen)
     for rival in recipes[1:]:
         other = judge(rival)
@@ -139,13 +147,25 @@ def _both_classes(bad: NDArray[np.bool_]) -> bool:
     return bool(bad.any() and not bad.all())
 
 
-def _encode(columns: Columns, rows: Rows, train: Places, valid: Places) -> tuple[Codes, Matrix]:
-    groups = None if rows.groups is None else rows.groups[train]
-    part = parts(len(train), groups, PARTS)
-    encoding, encoded = fit_encoding(
-        columns, rows.codes.at(train), rows.target[train], rows.weight[train], part
-    )
-    return encoded, encoding.apply(rows.codes[valid])
+def terms_of(recipe: Recipe, columns: Columns, codes: Codes) -> tuple[Of, ...]:
+    """What the recipe's trees see beside the columns: a leaf of pairs has no room for a term."""
+    return () if recipe.form == "pairs" else plan_terms(columns, codes)
+
+
+def _encoding_for(recipe: Recipe, columns: Columns, rows: Rows) -> tuple[Recipe, Encode]:
+    """The recipe as wide as its trees' columns, and how folds are encoded for it."""
+    plan = terms_of(recipe, columns, rows.codes)
+
+    def encode(train: Places, valid: Places) -> tuple[Codes, Matrix]:
+        encoding, encoded = _fit(columns, rows.at(train), plan)
+        return encoded, encoding.apply(rows.codes[valid])
+
+    return recipe.beside(len(plan)), encode
+
+
+def _fit(columns: Columns, rows: Rows, plan: Sequence[Of], seed: int = 0) -> tuple[Encoding, Codes]:
+    part = parts(len(rows), rows.groups, PARTS, seed)
+    return fit_encoding(columns, rows.codes, rows.target, rows.weight, part, plan)
 
 
 def _must_be_their_mean(model: str, boosters: Sequence[object], matrix: Matrix) -> None:

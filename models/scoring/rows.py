@@ -39,6 +39,17 @@ class Rows:
     def __len__(self) -> int:
         return len(self.target)
 
+    def at(self, places: Places) -> "Rows":
+        """Some of the rows."""
+        return Rows(
+            places=self.places[places],
+            codes=self.codes.at(places),
+            target=self.target[places],
+            weight=self.weight[places],
+            applied_on=None if self.applied_on is None else self.applied_on[places],
+            groups=None if self.groups is None else self.groups[places],
+        )
+
     @property
     def bad(self) -> NDArray[np.bool_]:
         """Whether each row defaulted."""

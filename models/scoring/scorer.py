@@ -42,8 +42,9 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
     Args:
         directions: By feature, 1 if risk rises with it, -1 if risk falls, 0 if unknown.
         form: "pairs" lets at most two features act together, so that tables explain exactly and
-            fast; "free" lets any, "deep" any in large trees, both explained by TreeSHAP. "auto"
-            is "pairs" unless another is better out of fold beyond doubt; see `fitted_.form`.
+            fast; "free" lets any, "deep" any in large trees, both explained by TreeSHAP and both
+            seeing how common a level of text is and which levels meet (`models.scoring.terms`).
+            "auto" is "pairs" unless another is better out of fold beyond doubt; see `fitted_.form`.
         seeds: Boosters averaged into the one model.
         calibrate: Fit slope and intercept of the log-odds out of fold.
         pdo: Points to double the odds.

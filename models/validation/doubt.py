@@ -67,13 +67,15 @@ class Doubt:
 
         To six decimals, so that one row, a batch and another number of threads say the same.
         """
-        leaning = _design(encoded, self.middle, self.spread, self.weight) @ self.root
+        leaning = (
+            _design(encoded[: len(self.middle)], self.middle, self.spread, self.weight) @ self.root
+        )
         # As `round` does it with arrays; of one number it takes longer than all the rest.
         return float(np.rint(np.sqrt(leaning @ leaning) * SCALE) / SCALE)
 
     def of(self, scorer: Scorer, X: Any) -> Vector:
         """Standard errors of the log-odds of a frame, shape (rows,)."""
-        matrix = scorer.fitted_.encoding.matrix(X)
+        matrix = _features(scorer, X)
         designs = _designs(matrix, self.middle, self.spread, self.weight)
         squares = [((design @ self.root) ** 2).sum(axis=1) for _, design in designs]
         return np.asarray(np.sqrt(np.concatenate([np.empty(0), *squares])).round(DECIMALS))
@@ -114,7 +116,7 @@ def fit_doubt(scorer: Scorer, X: Any, *, weight: Any = None, seed: int = 0) -> D
     Raises:
         UnfitRows: the draw holds one outcome only, as when hardly any default is expected.
     """
-    matrix, log_odds = scorer.fitted_.encoding.matrix(X), scorer.decision_function(X)
+    matrix, log_odds = _features(scorer, X), scorer.decision_function(X)
     chance = expit(log_odds)
     told = chance * (1 - chance) * (1.0 if weight is None else np.asarray(weight, dtype=float))
     standards = (*_standards(matrix), _effects(scorer, X))
@@ -178,6 +180,11 @@ def _excess(rows: Sample) -> float | None:
 def pd_bounds(log_odds: Vector, error: Vector) -> tuple[Vector, Vector]:
     """Probabilities of default between which the true one lies nine times of ten."""
     return expit(log_odds - BOUND * error), expit(log_odds + BOUND * error)
+
+
+def _features(scorer: Scorer, X: Any) -> Matrix:
+    """A frame as the trees see its features; what they see beside them says nothing new."""
+    return np.asarray(scorer.fitted_.encoding.matrix(X)[:, : len(scorer.names_)])
 
 
 def _standards(matrix: Matrix) -> tuple[Vector, Vector]:

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from models.scoring.columns import Columns
-from models.scoring.encoding import PARTS, Encoding, fit_encoding
+from models.scoring.encoding import Encoding, fit_encoding
+from models.scoring.risks import PARTS
 
 
 def _fitted(levels: list[str], weight: np.ndarray | None = None) -> tuple[Encoding, np.ndarray]:
