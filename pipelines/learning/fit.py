@@ -12,7 +12,7 @@ from features.errors import MicroloanError, UnknownName
 from models import Scorer
 from models.loans.splits import BadSplit, Split, latest, random_share
 from models.registry import Registry
-from pipelines.learning.flat_columns import days, outcome, usable
+from pipelines.learning.flat_columns import days, outcome, usable, with_ages
 from pipelines.learning.flat_file import read_flat_file
 from pipelines.learning.learn import Learnt, Part, by_flag, learn
 from pipelines.learning.plain import plain
@@ -85,12 +85,13 @@ def _read(
     clean, warnings = plain(frame.drop(aside), keep=(target,))
     flags, granted = outcome(clean[target], bad, good)
     frame = clean.with_columns(flags).filter(flags.is_not_null())
+    told = [*granted, *warnings]
+    if time is not None:
+        frame, ages = with_ages(frame.with_columns(days(frame[time])), time)
+        told += [*_undated(frame[time]), *ages]
     known = [target] if time is None else [target, time]
     features, left_out = usable(frame.drop(known))
-    if time is not None:
-        frame = frame.with_columns(days(frame[time]))
-        left_out += _undated(frame[time])
-    return frame.select(*known, *features), features, [*granted, *warnings, *left_out]
+    return frame.select(*known, *features), features, [*told, *left_out]
 
 
 def _undated(time: pl.Series) -> list[str]:

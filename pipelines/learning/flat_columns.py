@@ -62,6 +62,19 @@ def days(time: pl.Series) -> pl.Series:
     )
 
 
+def with_ages(frame: pl.DataFrame, time: str) -> tuple[pl.DataFrame, list[str]]:
+    """Dates that never lie after the ``time`` as days before it; any other knows the future."""
+    when = frame[time]
+    ages: list[pl.Series] = []
+    for column in frame.iter_columns():
+        if column.name != time and column.dtype in (pl.Date, pl.Datetime):
+            before = (when - column.cast(pl.Date)).dt.total_days()
+            if not (before < 0).any():
+                ages.append(before.alias(column.name))
+    told = [f"column {age.name!r} counts as days before {time!r}" for age in ages]
+    return frame.with_columns(ages), told
+
+
 def usable(frame: pl.DataFrame) -> tuple[list[str], list[str]]:
     """Columns a scorer can learn from, and a warning for each left out.
 
@@ -152,7 +165,7 @@ def _are_plausible(found: pl.Series, time: pl.Series) -> bool:
 
 def _unusable(column: pl.Series) -> str:
     if column.dtype.is_temporal():
-        return "a date is no feature as it stands; give it as --time, or as an age in a number"
+        return "a date is no feature, unless it never lies after that of --time"
     if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
         return f"{column.dtype} is not a plain value"
     distinct = column.n_unique()

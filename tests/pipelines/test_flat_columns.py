@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from features.errors import MicroloanError
-from pipelines.learning.flat_columns import days, outcome, usable
+from pipelines.learning.flat_columns import days, outcome, usable, with_ages
 
 STATUS = pl.Series("status", ["Fully Paid"] * 40 + ["Current"] * 20 + ["Charged Off"] * 15)
 
@@ -81,6 +81,21 @@ def test_what_is_no_time_is_refused(written: object) -> None:
         days(pl.Series("when", [written]))
 
 
+def test_dates_before_the_time_count_as_days_and_those_that_know_the_future_stay() -> None:
+    frame = pl.DataFrame(
+        {
+            "applied": [date(2024, 3, 1), date(2024, 3, 2), date(2024, 3, 3)],
+            "opened": [date(2024, 2, 1), None, date(2024, 3, 3)],
+            "charged_off": [None, date(2024, 9, 1), date(2024, 3, 1)],
+            "income": [1, 2, 3],
+        }
+    )
+    aged, told = with_ages(frame, "applied")
+    assert aged["opened"].to_list() == [29, None, 0]
+    assert aged.drop("opened").equals(frame.drop("opened"))
+    assert told == ["column 'opened' counts as days before 'applied'"]
+
+
 def test_columns_nothing_can_be_learnt_from_are_left_out_and_told_why() -> None:
     rows = range(100)
     frame = pl.DataFrame(
@@ -110,7 +125,7 @@ def test_columns_nothing_can_be_learnt_from_are_left_out_and_told_why() -> None:
         "100 distinct texts in 100 rows name the rows",
         "it has one value only",
         "it has one value only",
-        "a date is no feature as it stands; give it as --time, or as an age in a number",
+        "a date is no feature, unless it never lies after that of --time",
         "List(Int64) is not a plain value",
         "Binary is not a plain value",
     ]
