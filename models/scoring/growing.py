@@ -110,19 +110,18 @@ def _is_better(
     recipe: Recipe, challenger: Vector, champion: Vector, rows: Rows, folds: Sequence[Fold]
 ) -> bool:
     """Whether the challenger's loss is lower by more than `DOUBT` standard errors."""
-    judged = ~np.isnan(champion)
-    gain = _losses(recipe, champion, rows, folds) - _losses(recipe, challenger, rows, folds)
-    gain = (rows.weight * gain)[judged]
+    lost, other = (_losses(recipe, raw, rows, folds) for raw in (champion, challenger))
+    gain = rows.weight[~np.isnan(champion)] * (lost - other)
     return bool(gain.mean() > DOUBT * gain.std() / np.sqrt(len(gain)))
 
 
 def _losses(recipe: Recipe, raw: Vector, rows: Rows, folds: Sequence[Fold]) -> Vector:
-    """The loss of each row; where folds look into the future, beside the level of its fold."""
-    raw = raw.copy()
+    """The loss of each judged row; where folds look ahead, beside the level of its fold."""
+    raw, judged = raw.copy(), ~np.isnan(raw)
     for _, valid in folds if rows.applied_on is not None else ():
         target, weight = rows.target[valid], rows.weight[valid]
         raw[valid] += level_of(recipe.objective, target, weight, raw[valid])
-    return loss(recipe.objective, rows.target, raw)
+    return loss(recipe.objective, rows.target[judged], raw[judged])
 
 
 def _folds(recipe: Recipe, rows: Rows) -> list[Fold]:
