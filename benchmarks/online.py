@@ -33,7 +33,7 @@ from serving.online import Online
 from serving.records import Part, bucket_of
 
 MONTHS = 48
-FIRST = date(2026, 1, 31)
+FIRST = date(2026, 8, 6)  # the morning after the last record is known
 PER_CHUNK = 2_500
 PER_BUCKET = 3_000  # businesses whose records are about as many as ingest puts into a bucket
 READS = 20_000
