@@ -43,7 +43,7 @@ class Encoding:
     def rows(self, rows: Sequence[Mapping[str, Any]], at: Sequence[int]) -> Matrix:
         """The frame's columns `at` of applicants' values by name, shape (rows, len(at))."""
         names = [self.columns.names[column] for column in at]
-        given = [[values.get(name) for name in names] for values in rows]
+        given: list[list[Any]] = [[values.get(name) for name in names] for values in rows]
         for place, column in enumerate(at):
             if (risks := self._risks[column]) is not None:
                 for values in given:
