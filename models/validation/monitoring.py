@@ -89,7 +89,7 @@ def monitor(
     if made.height < FEWEST:
         left = "; ".join(f"{number:,} {why}" for why, number in decided.left_out.items() if number)
         raise TooFew(
-            f"There are {made.height} decisions to look at; {FEWEST} are needed to tell anything"
+            f"Decisions to look at: {made.height}; {FEWEST} are needed to tell anything"
             f"{f' (left out: {left})' if left else ''}. Hint: widen --since and --until, or look "
             "at a batch: `microloan score`, then `microloan monitor --batch var/scores.parquet`."
         )
@@ -126,6 +126,14 @@ def _of_population(seen: Population) -> Iterator[Finding]:
         f"{seen.developed_on:,} applications of development (chance reaches {score.chance:.3f}); "
         f"mean probability {seen.mean_probability:.2%}, then {seen.mean_probability_then:.2%}.",
     )
+    for month in seen.months:
+        if month.score and month.score.light != "green":
+            yield Finding(
+                f"score {month.month}",
+                month.score.light,
+                f"Stability index {month.score.index:.3f} of {month.decisions:,} decisions (chance "
+                f"reaches {month.score.chance:.3f}).",
+            )
     lights = [one.light for one in seen.features]
     loudest = sorted(seen.features, key=lambda one: -abs(one.added or 0.0))[:_NAMED]
     most = ", ".join(f"{one.name} {one.added:+.2f}" for one in loudest)

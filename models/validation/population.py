@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from math import sqrt
+from math import fsum, sqrt
 
 import msgspec
 import numpy as np
@@ -163,6 +163,7 @@ def population(decided: Decided, then: Development, terms: Terms) -> Population:
         sources=tuple(
             _source(table, decided.ages[table], then.ages[table], terms.oldest.get(table))
             for table in decided.ages.columns
+            if not then.ages[table].is_null().all()
         ),
         referred_for_doubt=doubted,
         spread=_spread(then.probability, made["probability"]),
@@ -262,7 +263,7 @@ def _log_odds(probability: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _mean(values: pl.Series) -> float:
-    return float(values.to_numpy().mean())
+    return fsum(values.to_list()) / len(values)  # whatever the order of the rows
 
 
 def _median(ages: pl.Series) -> float | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import islice
+from math import fsum
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -181,8 +182,8 @@ def mean_added(scorer: Scorer, features: pl.DataFrame) -> dict[str, float]:
     if features.is_empty():
         return dict.fromkeys(features.columns, 0.0)
     chosen = features.gather_every(-(-features.height // _EXPLAINED))
-    means = scorer.explain(chosen).drop(columns="base").mean()
-    return {str(name): float(mean) for name, mean in means.items()}
+    added = scorer.explain(chosen).drop(columns="base")
+    return {str(name): fsum(values) / len(values) for name, values in added.items()}
 
 
 def _read(batch: Path) -> pl.DataFrame:

@@ -111,6 +111,7 @@ def test_a_shifted_score_turns_red_and_names_what_moved_it() -> None:
     first, second = found.population.features
     assert (first.name, first.light, second.light) == ("late_filings", "red", "green")
     assert first.added == pytest.approx(1.0, abs=0.15)
+    assert lights(found)["score 2025-02"] == "red"
     assert found.light == "red"
 
 
@@ -218,7 +219,7 @@ def test_too_few_decisions_say_so_with_the_next_step_and_what_was_left_out() -> 
     few = replace(
         now, made=now.made.head(49), features=now.features.head(49), ages=now.ages.head(49)
     )
-    with pytest.raises(TooFew, match=r"49 decisions .* 50 .*2 erased.*--batch") as said:
+    with pytest.raises(TooFew, match=r"look at: 49; 50 .*2 erased.*--batch") as said:
         monitored(few)
     assert "other versions" not in str(said.value)
 
