@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from features.reasons import REASONS
+from features.definition import Feature
+from features.reasons import REASONS, UNKNOWN
 from serving.decision.verdict import Fired
 from serving.policy.bilingual import Text
 from serving.policy.policy import Outcome
 from serving.policy.values import Row
 
 MOST = 4
-UNKNOWN = "R32"
 _DEPARTMENTS = {"registry": "市场监管", "tax": "税务", "utility": "水电气", "bank": "本行贷款"}
 
 
@@ -29,9 +29,7 @@ class AdverseReason(msgspec.Struct, frozen=True):
 class Spoken(NamedTuple):
     """A feature as the model heard it; ``harm`` is its log-odds beyond the neutral applicant's."""
 
-    feature: str
-    reason: str
-    department: str
+    feature: Feature
     harm: float
 
 
@@ -63,18 +61,19 @@ def _of_rule(rule: Fired) -> AdverseReason:
 
 
 def _of_model(spoken: Sequence[Spoken], row: Row) -> list[AdverseReason]:
-    groups: dict[tuple[str, str], list[Spoken]] = {}
+    """What the model held against the applicant, by the reasons that are true of the values."""
+    groups: dict[tuple[str, str | None], list[Spoken]] = {}
     for word in spoken:
-        is_known = row.get(word.feature) is not None
-        code = word.reason if is_known else UNKNOWN
-        groups.setdefault((code, "" if is_known else word.department), []).append(word)
+        code = word.feature.reason_of(row.get(word.feature.name))
+        department = word.feature.department if code == UNKNOWN else None
+        groups.setdefault((code, department), []).append(word)
     found = []
     for (code, department), words in groups.items():
         harm = sum(word.harm for word in words)
         if harm > 0 and REASONS[code].family != "process":
-            loudest = max(words, key=lambda word: word.harm)
-            text = _text(code, department or None)
-            found.append(AdverseReason(code, loudest.feature, loudest.department, text, harm))
+            loudest = max(words, key=lambda word: word.harm).feature
+            text = _text(code, department)
+            found.append(AdverseReason(code, loudest.name, loudest.department, text, harm))
     return sorted(found, key=lambda reason: -(reason.contribution or 0.0))
 
 

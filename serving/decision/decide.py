@@ -171,12 +171,12 @@ def _spoken(
     """What each feature adds beyond the neutral applicant."""
     declared = _declared(tuple(features))
     return [
-        Spoken(name, *declared[name], added - neutral[name])
+        Spoken(declared[name], added - neutral[name])
         for name, added in zip(names, contributions.tolist(), strict=True)
     ]
 
 
 @lru_cache(maxsize=4)
-def _declared(features: tuple[Feature, ...]) -> dict[str, tuple[str, str]]:
-    """Reason and department of each feature; a bundle's features never change."""
-    return {feature.name: (feature.reason, feature.department) for feature in features}
+def _declared(features: tuple[Feature, ...]) -> dict[str, Feature]:
+    """The features by name; a bundle's never change."""
+    return {feature.name: feature for feature in features}
