@@ -24,6 +24,7 @@ class Reason:
 
 
 UNKNOWN = "R32"  # told of a value that is not known, unless its feature says otherwise
+IMPLAUSIBLE = "R54"  # told of a value outside the bounds that its feature declares
 # Told of a department's values that count against an applicant while no other reason is true.
 NEUTRAL: Mapping[str, str] = {
     "registry": "R57",
@@ -337,6 +338,13 @@ _REASONS = (
         "Compared with similar businesses, more risk is seen than with applicants approved",
         "与同类经营主体的比较整体上较获批客户风险偏高",
         False,
+    ),
+    Reason(
+        "R62",
+        "capacity",
+        "The working capital that the business is estimated to need is below the amount asked for",
+        "按测算的流动资金需求低于申请金额",
+        True,
     ),
     Reason("C01", "process", "Consent is missing or no longer valid", "授权缺失或已失效", True),
     Reason("C02", "process", "Identity could not be verified", "身份核验未通过", True),

@@ -7,9 +7,12 @@ from features.periods import YUAN, ratio
 
 AMOUNT = pl.col("amount_fen") * YUAN
 YEAR = 12
+LARGEST = 100_000_000  # yuan that may be asked for; more is a slip of the pen
 
 
-@feature(None, unit="yuan", reason="R37", undirected="large firms ask for more", plausible=(1, 1e8))
+@feature(
+    None, unit="yuan", reason="R37", undirected="large firms ask for more", plausible=(1, LARGEST)
+)
 def amount() -> pl.Expr:
     """Amount asked for."""
     return AMOUNT

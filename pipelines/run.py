@@ -72,7 +72,8 @@ def free_port() -> int:
 
 
 def _shown(decision: dict[str, Any]) -> dict[str, Any]:
-    reasons = "; ".join(reason["text"]["en"] for reason in decision["reasons"])
+    told = [*decision["statuses"], *decision["reasons"]]
+    reasons = "; ".join(each["text"]["en"] for each in told)
     plain = {name: value for name, value in decision.items() if not isinstance(value, dict | list)}
     return {**plain, "reasons": reasons or "none"}
 

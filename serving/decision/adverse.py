@@ -6,13 +6,14 @@ from typing import NamedTuple
 import msgspec
 
 from features.definition import Feature
-from features.reasons import REASONS, UNKNOWN
+from features.reasons import IMPLAUSIBLE, REASONS, UNKNOWN
 from serving.decision.verdict import Fired
 from serving.policy.bilingual import Text
 from serving.policy.policy import Outcome
 from serving.policy.values import Row
 
 MOST = 4
+_BY_DEPARTMENT = (UNKNOWN, IMPLAUSIBLE)  # told with the department's name, once for each
 _DEPARTMENTS = {"registry": "市场监管", "tax": "税务", "utility": "水电气", "bank": "本行贷款"}
 
 
@@ -24,6 +25,13 @@ class AdverseReason(msgspec.Struct, frozen=True):
     department: str | None
     text: Text
     contribution: float | None
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Why an application is outside what can be asked for; no reason of credit."""
+
+    code: str
+    text: Text
 
 
 class Spoken(NamedTuple):
@@ -43,15 +51,30 @@ def adverse_reasons(
     Features of one reason are summed, so that two that cancel out are no reason; an unknown value
     is told as missing data, never as the bad value it might have been.
     """
-    from_rules = [_of_rule(rule) for rule in fired]
+    from_rules = [_of_rule(rule) for rule in fired if _is_told(rule) and not _is_status(rule)]
     from_model = _of_model(spoken, row)
     by_rule = any(rule.outcome == outcome for rule in fired)
     ordered = (*from_rules, *from_model) if by_rule else (*from_model, *from_rules)
     distinct: dict[tuple[str, str | None], AdverseReason] = {}
     for reason in ordered:
-        department = reason.department if reason.code == UNKNOWN else None
+        department = reason.department if reason.code in _BY_DEPARTMENT else None
         distinct.setdefault((reason.code, department), reason)
     return tuple(distinct.values())[:MOST]
+
+
+def statuses(fired: Sequence[Fired]) -> tuple[Status, ...]:
+    """The statuses of the process among the rules that fired, each once."""
+    codes = dict.fromkeys(rule.reason for rule in fired if _is_told(rule) and _is_status(rule))
+    return tuple(Status(code, _text(code, None)) for code in codes)
+
+
+def _is_told(rule: Fired) -> bool:
+    """Whether it moved the outcome or the amount: a cap that binds is told with the limit."""
+    return rule.outcome != "approve" or rule.cap is None
+
+
+def _is_status(rule: Fired) -> bool:
+    return REASONS[rule.reason].family == "process"
 
 
 def _of_rule(rule: Fired) -> AdverseReason:
@@ -70,7 +93,7 @@ def _of_model(spoken: Sequence[Spoken], row: Row) -> list[AdverseReason]:
     found = []
     for (code, department), words in groups.items():
         harm = sum(word.harm for word in words)
-        if harm > 0 and REASONS[code].family != "process":
+        if harm > 0:
             loudest = max(words, key=lambda word: word.harm).feature
             text = _text(code, department)
             found.append(AdverseReason(code, loudest.name, loudest.department, text, harm))
@@ -79,7 +102,7 @@ def _of_model(spoken: Sequence[Spoken], row: Row) -> list[AdverseReason]:
 
 def _text(code: str, department: str | None) -> Text:
     reason = REASONS[code]
-    if code != UNKNOWN or department not in _DEPARTMENTS:
+    if code not in _BY_DEPARTMENT or department not in _DEPARTMENTS:
         return Text(reason.chinese, reason.english)
     name = _DEPARTMENTS[department]
     return Text(f"{reason.chinese}({name})", f"{reason.english} ({department})")

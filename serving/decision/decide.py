@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from features.build import BUSINESS_ZONE
 from features.definition import Feature
 from models.gate_record import Override
-from serving.decision.adverse import AdverseReason, Spoken, adverse_reasons
+from serving.decision.adverse import AdverseReason, Spoken, Status, adverse_reasons, statuses
 from serving.decision.scoring import RowDoubt, RowScorer, score_row
 from serving.decision.sources import Dates, ages_on
 from serving.decision.verdict import Evidence, Fired, judge
@@ -92,6 +92,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     doubt: float | None = None  # standard error of the log-odds
     offers: tuple[Offer, ...] = ()
     ways_to_yes: tuple[Way, ...] = ()
+    statuses: tuple[Status, ...] = ()
 
 
 def decide(
@@ -159,6 +160,7 @@ def decide(
         doubt=scored.doubt,
         offers=verdict.offers,
         ways_to_yes=ways,
+        statuses=statuses(verdict.fired),
     )
 
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from features.catalog import CATALOG
+from features.reasons import IMPLAUSIBLE, UNKNOWN
 from features.tables import TABLES
 from serving.policy.asked import Asked
 from serving.policy.condition import all_hold
-from serving.policy.limit import limit_of, yearly_sales
+from serving.policy.limit import Bound, Most, limit_of, yearly_sales
 from serving.policy.offers import Borrower, Offer, offers
 from serving.policy.policy import (
     STRICTNESS,
@@ -24,6 +25,14 @@ from serving.policy.values import Row
 
 Ages = Mapping[str, int | None]
 
+# Told where less is lent than is asked for, by what bounds it; a rule tells its own reason.
+_BOUND_BY: Mapping[Bound, str] = {
+    "policy": "C03",
+    "grade": "R37",
+    "sales": "R14",
+    "need": "R62",
+    "owed": "R33",
+}
 _NUMBERS = (int, float)  # a union would be made anew for each feature of each proposal
 _PLAUSIBLE = tuple((f.name, *f.plausible, f.department) for f in CATALOG if f.plausible)
 
@@ -31,7 +40,8 @@ _PLAUSIBLE = tuple((f.name, *f.plausible, f.department) for f in CATALOG if f.pl
 class Fired(msgspec.Struct, frozen=True):
     """A rule that fired: what it asked for, and the reason told to the applicant.
 
-    One whose outcome is approve only caps what is lent: at ``cap`` yuan, if it names a cap.
+    One whose outcome is approve only caps what is lent: at ``cap`` yuan, if it names a cap; where
+    that is less than is asked for, its reason is told by the rule ``limit_below_amount``.
     """
 
     rule: str
@@ -70,13 +80,14 @@ def judge(policy: Policy, evidence: Evidence, asked: Asked) -> Verdict:
     """Apply ``policy``: the strictest of the grade's outcome and of every rule that fires wins."""
     grade = grade_of(policy, evidence.probability)
     fired = rules_fired(policy, evidence, asked)
-    limit = limit_under(policy, grade, evidence.row, fired)
+    most = limit_under(policy, grade, evidence.row, fired)
+    limit = most.amount
     asks_for = grade.outcome_for(guaranteed=asked.guaranteed)
     found: tuple[Offer, ...] = ()
     if strictest([asks_for, *(rule.outcome for rule in fired)]) != "decline":
         borrower = Borrower(evidence.row, grade.grade, evidence.probability, limit)
         found = offers(policy.market, policy.limit, borrower, asked) if policy.market else ()
-        fired += _too_small(policy, evidence.row, limit, found, asked)
+        fired += _too_small(policy, borrower, _bound(most, fired, asked), found, asked)
         fired += _not_as_asked(found, asked)
     outcome = strictest([asks_for, *(rule.outcome for rule in fired)])
     ordered = tuple(sorted(fired, key=lambda rule: -STRICTNESS[rule.outcome]))
@@ -93,8 +104,8 @@ def rules_fired(policy: Policy, evidence: Evidence, asked: Asked) -> list[Fired]
     ]
 
 
-def limit_under(policy: Policy, grade: Grade, row: Row, fired: Sequence[Fired]) -> int:
-    """The most that would be lent to this grade under the caps of the rules that fired, yuan."""
+def limit_under(policy: Policy, grade: Grade, row: Row, fired: Sequence[Fired]) -> Most:
+    """The most that would be lent to this grade under the caps of the rules that fired."""
     caps = [rule.cap for rule in fired if rule.cap is not None]
     return limit_of(policy.limit, row, grade, caps)
 
@@ -150,9 +161,9 @@ def _unseen(policy: Policy, evidence: Evidence) -> list[Fired]:
         if age is None:
             cap = _cap_without(rule, evidence.row)
             outcome: Outcome = "refer" if cap is None else "approve"
-            found.append(Fired(f"{rule.table}_missing", outcome, "R32", department, cap))
+            found.append(Fired(f"{rule.table}_missing", outcome, UNKNOWN, department, cap))
         elif rule.oldest_days is not None and age > rule.oldest_days:
-            found.append(Fired(f"{rule.table}_stale", "refer", "R32", department))
+            found.append(Fired(f"{rule.table}_stale", "refer", UNKNOWN, department))
     return found
 
 
@@ -168,7 +179,7 @@ def _implausible(row: Row) -> list[Fired]:
     for name, low, high, department in _PLAUSIBLE:
         value = row.get(name)
         if isinstance(value, _NUMBERS) and not low <= value <= high:
-            found.append(Fired(f"{name}_implausible", "refer", "R32", department))
+            found.append(Fired(f"{name}_implausible", "refer", IMPLAUSIBLE, department))
     return found
 
 
@@ -200,22 +211,52 @@ def _above(ceiling: Ceiling | None, value: float | None, rule: str) -> list[Fire
     return [Fired(rule, "refer", ceiling.reason)]
 
 
+def _bound(most: Most, fired: Sequence[Fired], asked: Asked) -> tuple[str, str | None]:
+    """Reason, and its department, why the limit is no higher."""
+    bound = most.bound_below(asked.amount)
+    if bound != "rule":
+        return _BOUND_BY[bound], None
+    lowest = min((rule for rule in fired if rule.cap is not None), key=lambda rule: rule.cap or 0)
+    return lowest.reason, lowest.department
+
+
 def _too_small(
-    policy: Policy, row: Row, limit: int, found: Sequence[Offer], asked: Asked
+    policy: Policy,
+    borrower: Borrower,
+    bound: tuple[str, str | None],
+    found: Sequence[Offer],
+    asked: Asked,
 ) -> list[Fired]:
     """Less can be lent than is asked for: a counter-offer, or a talk.
 
-    Sales are unknown, the limit is too low, or no product lends as much as the limit would.
+    Sales are unknown, the limit is too low, or no product lends as much as the limit would, be it
+    for what the applicant can pay or for the product's own bounds.
     """
-    if yearly_sales(policy.limit, row) is None:
-        return [Fired("sales_unknown", "refer", "R32", "tax")]
-    lent = max((offer.amount for offer in found), default=0) if policy.market else limit
+    if yearly_sales(policy.limit, borrower.row) is None:
+        return [Fired("sales_unknown", "refer", UNKNOWN, "tax")]
+    wanted = min(borrower.limit, asked.amount)
+    lent = max((offer.amount for offer in found), default=0) if policy.market else wanted
     if lent >= asked.amount:
         return []
     outcome: Outcome = "approve" if lent >= policy.limit.least_share * asked.amount else "refer"
-    if limit < asked.amount:
-        return [Fired("limit_below_amount", outcome, "R14")]
-    return [Fired("no_product_for_amount", outcome, "C03")]
+    fired = []
+    if borrower.limit < asked.amount:
+        fired.append(Fired("limit_below_amount", outcome, *bound))
+    if lent < wanted:
+        fired.append(_no_product(policy, borrower, lent, outcome, asked))
+    return fired
+
+
+def _no_product(
+    policy: Policy, borrower: Borrower, lent: int, outcome: Outcome, asked: Asked
+) -> Fired:
+    """Whether more than ``lent`` would be lent if the yearly profit did not have to cover it."""
+    carried = msgspec.structs.replace(policy.limit, capacity=None)
+    if policy.market and any(
+        offer.amount > lent for offer in offers(policy.market, carried, borrower, asked)
+    ):
+        return Fired("amount_beyond_capacity", outcome, "R36")
+    return Fired("no_product_for_amount", outcome, "C03")
 
 
 def _not_as_asked(found: Sequence[Offer], asked: Asked) -> list[Fired]:

@@ -32,7 +32,14 @@ from serving.policy.values import Row, number
 Score = Callable[[Row], Scored]
 
 LADDER = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)  # of the amount asked for
-_BY_REQUEST = frozenset({"limit_below_amount", "no_product_for_amount", "automatic_amount"})
+_BY_REQUEST = frozenset(
+    {
+        "limit_below_amount",
+        "amount_beyond_capacity",
+        "no_product_for_amount",
+        "automatic_amount",
+    }
+)
 _RISK = {feature.name: feature.risk for feature in CATALOG}
 
 
@@ -143,7 +150,7 @@ class _Trials:
         scored = self._scored[variant]
         grade = grade_of(policy, scored.probability)
         is_approved = grade.outcome_for(guaranteed=asked.guaranteed) == "approve"
-        if not is_approved or limit_under(policy, grade, row, fired) < asked.amount:
+        if not is_approved or limit_under(policy, grade, row, fired).amount < asked.amount:
             return None
         return Evidence(row, scored.probability, ages, scored.doubt, trials)
 

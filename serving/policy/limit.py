@@ -1,7 +1,7 @@
 """The most a bank would lend to a business now: caps, multiples of sales, working-capital need."""
 
 from collections.abc import Iterable
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -11,6 +11,7 @@ from serving.policy.support import Yuan
 from serving.policy.values import Row, number
 
 Positive = Annotated[float, Meta(gt=0)]
+Bound = Literal["policy", "grade", "rule", "sales", "need", "owed"]
 
 
 class Grading(Protocol):
@@ -70,14 +71,26 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     source: str
 
 
+class Most(NamedTuple):
+    """The most that would be lent, whole yuan, what bounds it, and the same were nothing owed."""
+
+    amount: int
+    bound: Bound
+    owing_nothing: int
+
+    def bound_below(self, amount: int) -> Bound:
+        """What keeps ``amount`` from being lent: the debt, if it would be lent without it."""
+        return "owed" if self.owing_nothing >= amount else self.bound
+
+
 def yearly_sales(limit: Limit, row: Row) -> float | None:
     """Yuan; None while no sales are known."""
     known = (number(row, name) for name in limit.sales)
     return next((12 * sales for sales in known if sales is not None), None)
 
 
-def limit_of(limit: Limit, row: Row, grade: Grading, caps: Iterable[int] = ()) -> int:
-    """The most the bank would lend now, whole yuan; 0 while no sales are known.
+def limit_of(limit: Limit, row: Row, grade: Grading, caps: Iterable[int] = ()) -> Most:
+    """The most the bank would lend now, and why not more; 0 while no sales are known.
 
     Args:
         limit: the policy's limit.
@@ -87,13 +100,18 @@ def limit_of(limit: Limit, row: Row, grade: Grading, caps: Iterable[int] = ()) -
     """
     sales = yearly_sales(limit, row)
     if sales is None:
-        return 0
-    most = min(limit.cap, grade.cap, *caps, max(grade.floor, grade.sales_multiple * sales))
+        return Most(0, "sales", 0)
+    bounds: dict[Bound, float] = {
+        "policy": limit.cap,
+        "grade": grade.cap,
+        "sales": max(grade.floor, grade.sales_multiple * sales),
+        "rule": min(caps, default=limit.cap),
+    }
     if formula := limit.working_capital:
-        most = min(most, max(formula.simplified_to, need(formula, row, sales)))
-    room = most - (number(row, limit.owed) or 0.0)
-    lent = in_steps(limit, room)
-    return lent if lent >= limit.smallest else 0
+        bounds["need"] = max(formula.simplified_to, need(formula, row, sales))
+    bound = min(bounds, key=bounds.__getitem__)
+    room = bounds[bound] - (number(row, limit.owed) or 0.0)
+    return Most(_lent(limit, room), bound, _lent(limit, bounds[bound]))
 
 
 def need(formula: WorkingCapital, row: Row, sales: float) -> float:
@@ -111,6 +129,11 @@ def yearly_capacity_fen(limit: Limit, row: Row) -> int | None:
         return None
     profit = (yearly_sales(limit, row) or 0.0) * limit.capacity.profit_margin
     return int(100 * profit / limit.capacity.cover)
+
+
+def _lent(limit: Limit, room: float) -> int:
+    lent = in_steps(limit, room)
+    return lent if lent >= limit.smallest else 0
 
 
 def in_steps(limit: Limit, yuan: float) -> int:

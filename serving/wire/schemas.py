@@ -8,9 +8,10 @@ import msgspec
 from msgspec import Meta
 from scipy.special import expit, logit
 
+from features.request import LARGEST
 from features.tables import is_credit_code
 from models.gate_record import Override
-from serving.decision.adverse import AdverseReason
+from serving.decision.adverse import AdverseReason, Status
 from serving.decision.decide import Application, Decision, Model
 from serving.decision.verdict import Fired
 from serving.decision.way_to_yes import Way
@@ -39,7 +40,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             description="Unified social credit code (GB 32100-2015, check digit verified)",
         ),
     ]
-    amount: Annotated[int, Meta(ge=1, le=1_000_000_000, description="Amount asked for, whole yuan")]
+    amount: Annotated[int, Meta(ge=1, le=LARGEST, description="Amount asked for, whole yuan")]
     term_months: Annotated[int, Meta(ge=1, le=120, description="Term, months")]
     purpose: Annotated[
         Literal["stock", "raw_materials", "wages_rent", "equipment", "other"],
@@ -164,6 +165,10 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Requests that would be approved as they are, and the steps to each"),
     ]
     reasons: Annotated[tuple[AdverseReason, ...], Meta(max_length=4)]
+    statuses: Annotated[
+        tuple[Status, ...],
+        Meta(description="What is outside the scope of products or credit; no reasons of credit"),
+    ]
     rules: Annotated[tuple[Fired, ...], Meta(description="Rules of the policy that fired")]
     model: AnsweredModel
     policy: AnsweredPolicy
@@ -260,6 +265,7 @@ def _assessed(decision: Decision, source: Source) -> dict[str, Any]:
         "offers": decision.offers,
         "ways_to_yes": decision.ways_to_yes,
         "reasons": tuple(map(_rounded, decision.reasons)),
+        "statuses": decision.statuses,
         "rules": decision.rules,
         "model": answered_model(decision.model),
         "policy": AnsweredPolicy(decision.policy.version),

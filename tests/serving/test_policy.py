@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.catalog import CATALOG
+from features.request import LARGEST
+from serving.decision.adverse import adverse_reasons, statuses
 from serving.decision.verdict import Evidence, failing_cases, grade_of, judge
 from serving.policy.asked import Asked
 from serving.policy.condition import Condition, holds
@@ -190,10 +192,52 @@ def test_more_risk_never_gives_a_higher_limit(
 ) -> None:
     row = {**SOUND, **changes}
     safer, riskier = (grade_of(POLICY, p) for p in sorted((low, high)))
-    assert limit_of(POLICY.limit, row, safer) >= limit_of(POLICY.limit, row, riskier)
+    least, most = (limit_of(POLICY.limit, row, grade).amount for grade in (riskier, safer))
+    assert most >= least
 
 
 def test_a_value_out_of_its_bounds_is_referred_to_a_person() -> None:
     verdict = judge(POLICY, Evidence({**SOUND, "term": 1e6}, 0.001, FRESH), Asked(100_000, TODAY))
     assert "term_implausible" in {fired.rule for fired in verdict.fired}
     assert verdict.outcome == "refer"
+
+
+@pytest.mark.parametrize(
+    ("changes", "amount", "rule", "reason"),
+    [
+        ({}, 400_000, "limit_below_amount", "R62"),
+        ({"declared_sales_monthly_12m": 40_000.0}, 300_000, "limit_below_amount", "R14"),
+        ({"balance_owed": 250_000.0}, 200_000, "limit_below_amount", "R33"),
+        ({"business_age_months": 18.0}, 200_000, "limit_below_amount", "R01"),
+        ({"declared_sales_monthly_12m": 2_000.0}, 50_000, "amount_beyond_capacity", "R36"),
+    ],
+)
+def test_who_is_lent_less_is_told_what_bounds_it(
+    changes: dict[str, float], amount: int, rule: str, reason: str
+) -> None:
+    verdict = judge(POLICY, Evidence({**SOUND, **changes}, 0.008, FRESH), Asked(amount, TODAY))
+    assert (rule, reason) in [(fired.rule, fired.reason) for fired in verdict.fired]
+    assert all(offer.amount < amount for offer in verdict.offers)
+
+
+def test_a_cap_that_a_missing_source_sets_is_told_only_where_it_binds() -> None:
+    unseen = {**FRESH, "linked_bills": None}
+    for amount, told in [(150_000, []), (250_000, [("R32", "utility")])]:
+        verdict = judge(POLICY, Evidence(SOUND, 0.001, unseen), Asked(amount, TODAY))
+        reasons = adverse_reasons(verdict.outcome, verdict.fired, [], SOUND)
+        assert [(reason.code, reason.department) for reason in reasons] == told
+
+
+def test_what_is_outside_the_product_is_a_status_and_no_reason_of_credit() -> None:
+    row = {**SOUND, "industry": "J66"}
+    verdict = judge(POLICY, Evidence(row, 0.001, FRESH), Asked(100_000, TODAY))
+    assert verdict.outcome == "decline"
+    assert [status.code for status in statuses(verdict.fired)] == ["C03"]
+    assert adverse_reasons(verdict.outcome, verdict.fired, [], row) == ()
+
+
+def test_the_most_that_may_be_asked_for_is_one_number() -> None:
+    [amount] = [feature for feature in CATALOG if feature.name == "amount"]
+    assert amount.plausible == (1, LARGEST)
+    verdict = judge(POLICY, Evidence({**SOUND, "amount": 1e8}, 0.1, FRESH), Asked(LARGEST, TODAY))
+    assert "amount_implausible" not in {fired.rule for fired in verdict.fired}
