@@ -32,8 +32,9 @@ def _late(months: int) -> pl.Expr:
 
 
 def _nil(months: int) -> pl.Expr:
-    """Months declared with no sales in the window."""
-    nil = over(months, pl.col("months"), of="vat", where=pl.col("sales_fen") == 0)
+    """Months declared with no sales in the window, of periods that reach beyond it those inside."""
+    inside = pl.min_horizontal(pl.col("months"), months - pl.col("months_back"))
+    nil = over(months, inside, of="vat", where=pl.col("sales_fen") == 0)
     return nil.sum().cast(pl.Float64)
 
 
@@ -214,7 +215,8 @@ def months_since_tax_payment() -> pl.Expr:
 def declared_months_24m() -> pl.Expr:
     """Months covered by filed VAT returns among the last 24 before the application."""
     covered = of_series("vat") & FILED & pl.col("months_ago").is_between(1, 24)
-    return pl.col("months").filter(covered).sum().cast(pl.Float64)
+    inside = pl.min_horizontal(pl.col("months"), 25 - pl.col("months_ago"))
+    return inside.filter(covered).sum().cast(pl.Float64)
 
 
 @feature(TAX_RETURNS, unit="months", risk="rises", reason="R21", told_if="> 4", plausible=(0, 600))

@@ -18,6 +18,10 @@ def _used(service: str, months: int, before: int = 0) -> pl.Expr:
     return over(months, pl.col("quantity"), before=before, of=service)
 
 
+def _days_overdue(which: pl.Expr) -> pl.Expr:
+    return pl.col("due_ago").filter(which).max().fill_null(0).cast(pl.Float64)
+
+
 def _growth(service: str, months: int, before: int) -> pl.Expr:
     """Quantity per bill of the newest ``months`` over that of those ``before`` months earlier."""
     now, then = _used(service, months), _used(service, months, before)
@@ -168,7 +172,13 @@ def utility_arrears() -> pl.Expr:
 @feature(LINKED_BILLS, unit="days", risk="rises", reason="R29", told_if="> 0", plausible=(0, 3000))
 def utility_days_overdue() -> pl.Expr:
     """Days the oldest open bill is overdue; 0 if none is."""
-    return pl.col("due_ago").filter(OVERDUE).max().fill_null(0).cast(pl.Float64)
+    return _days_overdue(OVERDUE)
+
+
+@feature(LINKED_BILLS, unit="days", risk="rises", reason="R29", told_if="> 0", plausible=(0, 3000))
+def electricity_days_overdue() -> pl.Expr:
+    """Days the oldest open electricity bill is overdue; 0 if none is."""
+    return _days_overdue(OVERDUE & of_series("electricity"))
 
 
 @feature(LINKED_BILLS, unit="months", risk="rises", reason="R52", told_if="> 2", plausible=(0, 600))
