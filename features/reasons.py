@@ -346,6 +346,13 @@ _REASONS = (
         "按测算的流动资金需求低于申请金额",
         True,
     ),
+    Reason(
+        "R63",
+        "cross",
+        "Close to the bound of automatic approval: an officer decides",
+        "处于自动审批边界附近,需人工审核",
+        False,
+    ),
     Reason("C01", "process", "Consent is missing or no longer valid", "授权缺失或已失效", True),
     Reason("C02", "process", "Identity could not be verified", "身份核验未通过", True),
     Reason("C03", "process", "Outside the scope of the product", "不在产品准入范围", True),

@@ -194,8 +194,11 @@ def _broken(policy: Policy, row: Row) -> list[Fired]:
 def _not_automatic(policy: Policy, evidence: Evidence, asked: Asked) -> list[Fired]:
     """What takes an officer because of its size, its uncertainty, its trials or its thin file."""
     bounds = policy.automatic
+    approved = grade_of(policy, evidence.probability).outcome == "approve" and not asked.guaranteed
+    near = evidence.probability if approved else None
     found = [
         *_above(bounds.amount, asked.amount, "automatic_amount"),
+        *_above(bounds.probability, near, "near_cut_off"),
         *_above(bounds.doubt, evidence.doubt, "automatic_doubt"),
         *_above(bounds.trials, evidence.changed_trials, "automatic_trials"),
     ]

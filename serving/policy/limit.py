@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple, Protocol
 import msgspec
 from msgspec import Meta
 
-from serving.policy.price import Share
+from serving.policy.price import BasisPoints, Share
 from serving.policy.support import Yuan
 from serving.policy.values import Row, number
 
@@ -46,10 +46,14 @@ class WorkingCapital(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class Capacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Profit that must cover a year's payments ``cover`` times; profit is a margin of sales."""
+    """Profit that must cover a year's payments ``cover`` times; profit is a margin of sales.
+
+    What is owed to the bank already takes ``owed_bp`` of it a year, in basis points.
+    """
 
     profit_margin: Share
     cover: Annotated[float, Meta(ge=1)]
+    owed_bp: BasisPoints = 0
     source: str
 
 
@@ -124,11 +128,23 @@ def need(formula: WorkingCapital, row: Row, sales: float) -> float:
 
 
 def yearly_capacity_fen(limit: Limit, row: Row) -> int | None:
-    """The most that a year's payments may come to, fen; None if the policy does not ask."""
+    """The most that a new loan may cost a year, fen; None if the policy does not ask."""
     if limit.capacity is None:
         return None
-    profit = (yearly_sales(limit, row) or 0.0) * limit.capacity.profit_margin
-    return int(100 * profit / limit.capacity.cover)
+    profit, owed = yearly_profit_fen(limit, row), yearly_service_fen(limit, row)
+    return max(int(profit / limit.capacity.cover) - owed, 0)
+
+
+def yearly_profit_fen(limit: Limit, row: Row) -> int:
+    """The profit of a year that the policy allows for, fen."""
+    margin = limit.capacity.profit_margin if limit.capacity else 0.0
+    return int(100 * (yearly_sales(limit, row) or 0.0) * margin)
+
+
+def yearly_service_fen(limit: Limit, row: Row) -> int:
+    """What is owed to the bank already costs a year, fen."""
+    share = limit.capacity.owed_bp / 10_000 if limit.capacity else 0.0
+    return int(100 * (number(row, limit.owed) or 0.0) * share)
 
 
 def _lent(limit: Limit, room: float) -> int:

@@ -107,11 +107,13 @@ class ThinFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Automatic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The limits of automatic approval; each refers on its own.
 
-    ``amount`` is in yuan; ``doubt`` the standard error of the log-odds, where the scorer tells one;
+    ``amount`` is in yuan; ``probability`` that of default, of loans that would be approved
+    without a guarantee; ``doubt`` the standard error of the log-odds, where the scorer tells one;
     ``trials`` how often the application was changed and tried again.
     """
 
     amount: Ceiling | None = None
+    probability: Ceiling | None = None
     doubt: Ceiling | None = None
     trials: Ceiling | None = None
     thin_file: ThinFile | None = None
