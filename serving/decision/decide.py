@@ -26,6 +26,11 @@ from serving.policy.values import Row
 _ZONE = ZoneInfo(BUSINESS_ZONE)
 
 
+def business_day(at: datetime) -> date:
+    """The day of a moment in the business's time zone."""
+    return at.astimezone(_ZONE).date()
+
+
 class Application(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked for. ``amount`` is in yuan; ``applied_at`` is in UTC."""
 
@@ -42,7 +47,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def applied_on(self) -> date:
         """The day in the business's time zone."""
-        return self.applied_at.astimezone(_ZONE).date()
+        return business_day(self.applied_at)
 
     @property
     def asked(self) -> Asked:
@@ -110,6 +115,7 @@ def decide(
     decision_id: str,
     doubt: RowDoubt | None = None,
     changed_trials: int = 0,
+    approved_before: int = 0,
     propose: bool = True,
 ) -> Decision:
     """Score an application and decide it under the policy; nothing else is looked at.
@@ -129,11 +135,14 @@ def decide(
         decision_id: name of the decision.
         doubt: tells how unsure the scorer is of a row.
         changed_trials: how often the application was changed and tried again before.
+        approved_before: yuan approved lately that the loan book may not know of.
         propose: look for ways to yes, which takes most of the time of whoever is not approved.
     """
     scored, asked = score_row(scorer, doubt, row), application.asked
     ages = ages_on(application.applied_on, sources)
-    evidence = Evidence(row, scored.probability, ages, scored.doubt, changed_trials)
+    evidence = Evidence(
+        row, scored.probability, ages, scored.doubt, changed_trials, approved_before
+    )
     verdict = judge(policy, evidence, asked)
     spoken: list[Spoken] = []  # an approval tells only why less is lent than was asked for
     ways: tuple[Way, ...] = ()

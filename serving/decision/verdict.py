@@ -21,7 +21,7 @@ from serving.policy.policy import (
     SourceRule,
     strictest,
 )
-from serving.policy.values import Row
+from serving.policy.values import Row, number
 
 Ages = Mapping[str, int | None]
 
@@ -66,7 +66,8 @@ class Evidence(msgspec.Struct, frozen=True):
 
     ``ages`` are days since the newest record by table, None or absent if there is none; ``doubt``
     is the standard error of the log-odds, None if the scorer tells none; ``changed_trials`` how
-    often this application was changed and tried again.
+    often this application was changed and tried again; ``approved_before`` yuan that were approved
+    lately and are not in the loan book yet.
     """
 
     row: Row
@@ -74,20 +75,31 @@ class Evidence(msgspec.Struct, frozen=True):
     ages: Ages
     doubt: float | None = None
     changed_trials: int = 0
+    approved_before: int = 0
+
+    def owing(self, policy: Policy) -> Row:
+        """The row as it will be once what was approved lately is owed."""
+        if not self.approved_before:
+            return self.row
+        owed = (number(self.row, policy.limit.owed) or 0.0) + self.approved_before
+        return {**self.row, policy.limit.owed: owed}
 
 
 def judge(policy: Policy, evidence: Evidence, asked: Asked) -> Verdict:
     """Apply ``policy``: the strictest of the grade's outcome and of every rule that fires wins."""
     grade = grade_of(policy, evidence.probability)
     fired = rules_fired(policy, evidence, asked)
-    most = limit_under(policy, grade, evidence.row, fired)
+    row = evidence.owing(policy)
+    most = limit_under(policy, grade, row, fired)
     limit = most.amount
     asks_for = grade.outcome_for(guaranteed=asked.guaranteed)
     found: tuple[Offer, ...] = ()
     if strictest([asks_for, *(rule.outcome for rule in fired)]) != "decline":
-        borrower = Borrower(evidence.row, grade.grade, evidence.probability, limit)
+        borrower = Borrower(row, grade.grade, evidence.probability, limit)
         found = offers(policy.market, policy.limit, borrower, asked) if policy.market else ()
-        fired += _too_small(policy, borrower, _bound(most, fired, asked), found, asked)
+        without = limit_under(policy, grade, evidence.row, fired).amount
+        bound = _bound(most, without, fired, asked)
+        fired += _too_small(policy, borrower, bound, found, asked)
         fired += _not_as_asked(found, asked)
     outcome = strictest([asks_for, *(rule.outcome for rule in fired)])
     ordered = tuple(sorted(fired, key=lambda rule: -STRICTNESS[rule.outcome]))
@@ -120,7 +132,12 @@ def failures(policy: Policy) -> list[tuple[int, str]]:
     found = []
     for at, case in enumerate(policy.cases):
         evidence = Evidence(
-            case.features, case.probability_of_default, case.ages, case.doubt, case.changed_trials
+            case.features,
+            case.probability_of_default,
+            case.ages,
+            case.doubt,
+            case.changed_trials,
+            case.approved_before,
         )
         given = _told(judge(policy, evidence, policy.asked(case)), case.expect)
         if given != case.expect:
@@ -214,19 +231,26 @@ def _above(ceiling: Ceiling | None, value: float | None, rule: str) -> list[Fire
     return [Fired(rule, "refer", ceiling.reason)]
 
 
-def _bound(most: Most, fired: Sequence[Fired], asked: Asked) -> tuple[str, str | None]:
-    """Reason, and its department, why the limit is no higher."""
+def _bound(
+    most: Most, without: int, fired: Sequence[Fired], asked: Asked
+) -> tuple[str, str, str | None]:
+    """Rule, reason and its department, why the limit is no higher.
+
+    ``without`` is the limit had nothing been approved lately.
+    """
+    if without >= asked.amount:
+        return "approved_before", "C04", None
     bound = most.bound_below(asked.amount)
     if bound != "rule":
-        return _BOUND_BY[bound], None
+        return "limit_below_amount", _BOUND_BY[bound], None
     lowest = min((rule for rule in fired if rule.cap is not None), key=lambda rule: rule.cap or 0)
-    return lowest.reason, lowest.department
+    return "limit_below_amount", lowest.reason, lowest.department
 
 
 def _too_small(
     policy: Policy,
     borrower: Borrower,
-    bound: tuple[str, str | None],
+    bound: tuple[str, str, str | None],
     found: Sequence[Offer],
     asked: Asked,
 ) -> list[Fired]:
@@ -244,7 +268,8 @@ def _too_small(
     outcome: Outcome = "approve" if lent >= policy.limit.least_share * asked.amount else "refer"
     fired = []
     if borrower.limit < asked.amount:
-        fired.append(Fired("limit_below_amount", outcome, *bound))
+        rule, reason, department = bound
+        fired.append(Fired(rule, outcome, reason, department))
     if lent < wanted:
         fired.append(_no_product(policy, borrower, lent, outcome, asked))
     return fired

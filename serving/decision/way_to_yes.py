@@ -35,6 +35,7 @@ LADDER = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)  # of the amount as
 _BY_REQUEST = frozenset(
     {
         "limit_below_amount",
+        "approved_before",
         "amount_beyond_capacity",
         "no_product_for_amount",
         "automatic_amount",
@@ -141,8 +142,14 @@ class _Trials:
         The policy's own words, said early: offers only ever make an outcome stricter.
         """
         policy, row = self._policy, self._rows[variant]
-        ages, trials = self._evidence.ages, self._evidence.changed_trials + 1
-        fired = rules_fired(policy, Evidence(row, 0.0, ages, changed_trials=trials), asked)
+        evidence = msgspec.structs.replace(
+            self._evidence,
+            row=row,
+            probability=0.0,
+            doubt=None,
+            changed_trials=self._evidence.changed_trials + 1,
+        )
+        fired = rules_fired(policy, evidence, asked)
         if any(rule.outcome != "approve" for rule in fired):
             return None
         if variant not in self._scored:
@@ -150,9 +157,12 @@ class _Trials:
         scored = self._scored[variant]
         grade = grade_of(policy, scored.probability)
         is_approved = grade.outcome_for(guaranteed=asked.guaranteed) == "approve"
-        if not is_approved or limit_under(policy, grade, row, fired).amount < asked.amount:
+        if (
+            not is_approved
+            or limit_under(policy, grade, evidence.owing(policy), fired).amount < asked.amount
+        ):
             return None
-        return Evidence(row, scored.probability, ages, scored.doubt, trials)
+        return msgspec.structs.replace(evidence, probability=scored.probability, doubt=scored.doubt)
 
 
 def _is_mendable(policy: Policy, fired: Fired) -> bool:

@@ -22,6 +22,7 @@ def quote(
     *,
     actions: Sequence[str] = (),
     changed_trials: int = 0,
+    approved_before: int = 0,
 ) -> Decision:
     """Decide as if the policy's ``actions`` had been taken; only they may move a fact.
 
@@ -31,7 +32,9 @@ def quote(
         UnknownName: the policy has no such action.
     """
     after = _after(bundle, application, row, actions) if actions else row
-    return decide_with(bundle, application, after, sources, now, "quote", changed_trials)
+    return decide_with(
+        bundle, application, after, sources, now, "quote", changed_trials, approved_before
+    )
 
 
 def _after(bundle: Bundle, application: Application, row: Row, actions: Sequence[str]) -> Row:

@@ -60,6 +60,7 @@ class Capacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Limit = min(caps, the grade's multiple of yearly sales, need) less what is owed, in steps.
 
+    What was approved in the last ``approved_days`` counts as owed, as the loan book is behind.
     ``sales`` names features of monthly sales in yuan; the first known one counts. A limit below
     ``least_share`` of the amount asked for is no counter-offer: an officer talks to the applicant.
     """
@@ -69,6 +70,7 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     step: Annotated[int, Meta(gt=0)]
     sales: tuple[str, ...]
     owed: str
+    approved_days: Annotated[int, Meta(ge=0, le=366)] = 0
     least_share: Share
     working_capital: WorkingCapital | None = None
     capacity: Capacity | None = None

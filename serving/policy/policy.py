@@ -148,6 +148,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     probability_of_default: Probability
     doubt: Annotated[float, Meta(ge=0)] | None = None
     changed_trials: int = 0
+    approved_before: Yuan = 0
     amount: Yuan
     term_months: int = 12
     repayment: Repayment = "bullet"

@@ -193,6 +193,10 @@ class DecisionResponse(Assessment, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="Decisions of this business on other terms in the 30 days before"),
     ]
+    approved_before: Annotated[
+        tuple[str, ...],
+        Meta(description="Approvals of this business that come off its limit"),
+    ]
 
 
 class QuoteResponse(Assessment, frozen=True, kw_only=True):
@@ -220,14 +224,20 @@ def read_quote(body: bytes, now: datetime) -> QuoteRequest:
     return read_json(body, QuoteRequest, _rules(now))
 
 
-def answer(decision: Decision, source: Source, trials: tuple[str, ...] = ()) -> bytes:
-    """The body answered for a decision, rounded; ``trials`` are those of the business before."""
+def answer(
+    decision: Decision,
+    source: Source,
+    trials: tuple[str, ...] = (),
+    approved_before: tuple[str, ...] = (),
+) -> bytes:
+    """The body answered for a decision, rounded, with earlier trials and approvals."""
     return msgspec.json.encode(
         DecisionResponse(
             decision_id=decision.decision_id,
             application_id=decision.application_id,
             revision=decision.revision,
             trials=trials,
+            approved_before=approved_before,
             **_assessed(decision, source),
         )
     )
