@@ -23,7 +23,7 @@ from serving.wire.raw_records import RawRecords
 API_VERSION = "2026-11-23"
 DIGITS = 4  # of probabilities and contributions in answers
 NINETY = 1.645  # standard errors either way hold nine in ten
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+BACKDATING = timedelta(days=3)  # a form filled in on Friday is sent on Monday
 SKEW = timedelta(minutes=5)  # of the caller's clock
 
 
@@ -56,7 +56,11 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     applied_at: (
         Annotated[
             datetime,
-            Meta(tz=True, description="Moment of the application; the moment of arrival if absent"),
+            Meta(
+                tz=True,
+                description="Moment of the application, at most some days ago as the service is "
+                "set; the moment of arrival if absent",
+            ),
         ]
         | None
     ) = None
@@ -214,14 +218,18 @@ class ModelResponse(msgspec.Struct, frozen=True, kw_only=True):
     features: tuple[str, ...]
 
 
-def read_request(body: bytes, now: datetime) -> DecisionRequest:
-    """The request in ``body``. Raises ``Problem`` naming fields and rules, never values."""
-    return read_json(body, DecisionRequest, _rules(now))
+def read_request(body: bytes, now: datetime, backdating: timedelta = BACKDATING) -> DecisionRequest:
+    """The request in ``body``. Raises ``Problem`` naming fields and rules, never values.
+
+    An application may be dated back by ``backdating``: further back its sources would seem fresh
+    that are stale, and what became known since would not be seen.
+    """
+    return read_json(body, DecisionRequest, _rules(now, backdating))
 
 
-def read_quote(body: bytes, now: datetime) -> QuoteRequest:
-    """The question in ``body``. Raises ``Problem`` naming fields and rules, never values."""
-    return read_json(body, QuoteRequest, _rules(now))
+def read_quote(body: bytes, now: datetime, backdating: timedelta = BACKDATING) -> QuoteRequest:
+    """The question in ``body``, as ``read_request``."""
+    return read_json(body, QuoteRequest, _rules(now, backdating))
 
 
 def answer(
@@ -248,15 +256,17 @@ def answer_quote(decision: Decision, source: Source, actions: tuple[str, ...]) -
     return msgspec.json.encode(QuoteResponse(actions=actions, **_assessed(decision, source)))
 
 
-def _rules(now: datetime) -> Rules:
+def _rules(now: datetime, backdating: timedelta) -> Rules:
     """What the types of ``Terms`` cannot say."""
 
-    def in_time(applied_at: datetime | None) -> bool:
-        return applied_at is None or EARLIEST <= applied_at <= now + SKEW
+    def timely(applied_at: datetime | None) -> str:
+        if applied_at is None or now - backdating <= applied_at <= now + SKEW:
+            return ""
+        return "in-the-future" if applied_at > now else "too-long-ago"
 
     return {
         "business_id": lambda given: "" if is_credit_code(given) else "check-digit",
-        "applied_at": lambda given: "" if in_time(given) else "in-the-future-or-before-2000",
+        "applied_at": timely,
     }
 
 
