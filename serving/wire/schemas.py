@@ -23,6 +23,7 @@ from serving.wire.raw_records import RawRecords
 API_VERSION = "2026-11-23"
 DIGITS = 4  # of probabilities and contributions in answers
 NINETY = 1.645  # standard errors either way hold nine in ten
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 BACKDATING = timedelta(days=3)  # a form filled in on Friday is sent on Monday
 SKEW = timedelta(minutes=5)  # of the caller's clock
 
