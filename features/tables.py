@@ -614,3 +614,6 @@ TABLES: Mapping[str, Table] = {
     )
 }
 FEEDS: Mapping[str, Table] = {name: table for name, table in TABLES.items() if table.delivered}
+
+# Of a business, and dated by a department: what can be fresh or stale, or missing of somebody.
+DATED = tuple(t for t in TABLES.values() if t.entity == "business_id" and t.department != "bank")

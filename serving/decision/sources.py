@@ -9,10 +9,9 @@ import polars as pl
 from features.build import BUSINESS_ZONE
 from features.known import run, valid_days
 from features.spans import moments_of
-from features.tables import TABLES, Table
+from features.tables import DATED, Table
 
 Dates = Mapping[str, date | None]
-DATED = tuple(t for t in TABLES.values() if t.entity == "business_id" and t.department != "bank")
 
 
 def sources_as_of(

@@ -44,7 +44,7 @@ MISTAKES = [
     ("oldest_days: 130", "oldest_days: 130\n    oldest_days: 2", "given twice"),
     ("value: 6.0}", "value: abc}", "cannot take such a value"),
     ("value: 6.0}", "value: .nan}", "cannot take such a value"),
-    ("op: under, value: [J, K]", "op: under, value: J", "cannot take such a value"),
+    ("op: under, value: [J, K, R90]", "op: under, value: J", "cannot take such a value"),
     ("smallest:", "smalest:", "unknown field"),
     ("\nactions:", "\nacshuns:", "unknown field `acshuns`"),
     ("rules:\n", "rules: [\n", "expected"),
@@ -64,6 +64,17 @@ MISTAKES = [
     ("largest: 800000", "largest: 20000", "must not exceed"),
     ("from_on: 2020-01-01\n      to_on", "from_on: soon\n      to_on", "Invalid"),
     ("{<<: *sound, industry: C18}", "{<<: 3, industry: C18}", "takes a mapping"),
+    ('"!=", value: household', '"!=", value: houshold', "never 'houshold'"),
+    ('op: "==", value: equipment', 'op: "<", value: 3.0', "is a name"),
+    ("value: [J, K, R90]", "value: [J, K, X90]", "never 'X90'"),
+    ('tax_grade_rank, op: "==", value: 5.0', 'tax_grade_rank, op: "==", value: D', "a number"),
+    ('tax_grade_rank, op: "==", value: 5.0', 'tax_grade_rank, op: ">", value: 5.0', "never holds"),
+    ('is_operating, op: "==", value: 0.0', 'is_operating, op: "<", value: 0.0', "never holds"),
+    ("table: linked_bills", "table: utility_bills", "nobody's utility_bills"),
+    ("table: linked_bills", "table: tax_returns", "tax_returns is given twice"),
+    ("id: pay_utility_bills", "id: pay_tax_arrears", "pay_tax_arrears is given twice"),
+    ("id: services_2026", "id: services_2025", "services_2025 is given twice"),
+    ("grade: B, pd_below: 0.02", "grade: A, pd_below: 0.02", "A is given twice"),
 ]
 
 
