@@ -20,7 +20,7 @@ from serving.decision.verdict import (
     limit_under,
     rules_fired,
 )
-from serving.decision.what_if import Variant, is_computable, moved_with, rows_if
+from serving.decision.what_if import Variant, is_computable, moved_by, moved_with, rows_if
 from serving.policy.asked import Asked
 from serving.policy.bilingual import Text
 from serving.policy.instalments import Repayment
@@ -39,6 +39,7 @@ _BY_REQUEST = frozenset(
         "amount_beyond_capacity",
         "no_product_for_amount",
         "automatic_amount",
+        "near_cut_off",
     }
 )
 _RISK = {feature.name: feature.risk for feature in CATALOG}
@@ -68,10 +69,9 @@ class _Proposal(NamedTuple):
     asked: Asked
     actions: tuple[Action, ...] = ()
 
-    @property
-    def variant(self) -> Variant:
+    def variant(self, row: Row) -> Variant:
         """What it changes in the applicant's features."""
-        moved = tuple((action.feature, action.to) for action in self.actions)
+        moved = moved_by(self.actions, row)
         return Variant(self.asked.amount, self.asked.term_months, self.asked.repayment, moved)
 
 
@@ -98,7 +98,8 @@ def ways_to_yes(
     if not is_computable(row) or not all(_is_mendable(policy, rule) for rule in verdict.fired):
         return ()
     kinds = _proposals(policy, row, asked, verdict.limit)
-    trials = _Trials(policy, evidence, purpose, score, [p.variant for kind in kinds for p in kind])
+    variants = [proposal.variant(row) for kind in kinds for proposal in kind]
+    trials = _Trials(policy, evidence, purpose, score, variants)
     *ordinary, last_resort = kinds
     ways = [way for kind in ordinary if (way := _first_granted(trials, kind, asked))]
     if not ways and (way := _first_granted(trials, last_resort, asked)):
@@ -126,7 +127,8 @@ class _Trials:
 
     def granted(self, proposal: _Proposal) -> Offer | None:
         """The best offer that is just what is proposed, if the proposal is approved."""
-        evidence = self._promising(proposal.variant, proposal.asked)
+        variant = proposal.variant(self._evidence.row)
+        evidence = self._promising(variant, proposal.asked)
         if evidence is None:
             return None
         verdict = judge(self._policy, evidence, proposal.asked)
@@ -170,7 +172,7 @@ def _is_mendable(policy: Policy, fired: Fired) -> bool:
     if fired.outcome == "approve" or fired.rule in _BY_REQUEST:
         return True
     rule = next((rule for rule in policy.rules if rule.id == fired.rule), None)
-    movable = moved_with(action.feature for action in policy.actions)
+    movable = moved_with(move.feature for action in policy.actions for move in action.moves)
     return rule is not None and any(condition.feature in movable for condition in rule.when)
 
 
@@ -213,11 +215,13 @@ def _otherwise(policy: Policy, asked: Asked, less: Sequence[Asked]) -> list[Aske
 
 
 def would_help(action: Action, row: Row) -> bool:
-    """Whether the feature is known and stands on the risky side of where the action puts it."""
-    value = number(row, action.feature)
-    if value is None:
-        return False
-    return value > action.to if _RISK[action.feature] == "rises" else value < action.to
+    """Whether a feature is known and stands on the risky side of where the action puts it."""
+    return any(
+        move.to is not None
+        and (value := number(row, move.feature)) is not None
+        and (value > move.to if _RISK[move.feature] == "rises" else value < move.to)
+        for move in action.moves
+    )
 
 
 def _first_granted(trials: _Trials, kind: Sequence[_Proposal], asked: Asked) -> Way | None:

@@ -8,7 +8,7 @@ from serving.bundles.bundle import Bundle
 from serving.decision.decide import Application, Decision
 from serving.decision.sources import Dates
 from serving.decision.way_to_yes import would_help
-from serving.decision.what_if import Variant, rows_if
+from serving.decision.what_if import Variant, moved_by, rows_if
 from serving.desk.replay import decide_with
 from serving.policy.values import Row
 
@@ -44,7 +44,6 @@ def _after(bundle: Bundle, application: Application, row: Row, actions: Sequence
         if name not in known:
             raise UnknownName("action", name, known)
     done = [action for name in actions if would_help(action := known[name], row)]
-    moved = tuple((action.feature, action.to) for action in done)
     asked = application.asked
-    variant = Variant(asked.amount, asked.term_months, asked.repayment, moved)
+    variant = Variant(asked.amount, asked.term_months, asked.repayment, moved_by(done, row))
     return rows_if(row, application.purpose, [variant])[0]

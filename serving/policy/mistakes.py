@@ -13,7 +13,7 @@ from features.reasons import REASONS
 from features.tables import DATED, LEGAL_FORMS, PURPOSES, REPAYMENT_FORMS, TABLES
 from serving.policy.condition import Condition
 from serving.policy.limit import Limit
-from serving.policy.policy import STRICTNESS, Action, Case, Grade, Policy
+from serving.policy.policy import STRICTNESS, Action, Case, Grade, Move, Policy
 
 _FEATURES = {feature.name: feature for feature in CATALOG}
 _NAMES = {
@@ -172,15 +172,25 @@ def _wrong_actions(actions: Sequence[Action]) -> Iterator[tuple[str, str]]:
     """Only what an applicant can change may be advised, and only towards less risk."""
     yield from _repeated("$.actions", [action.id for action in actions])
     for at, action in enumerate(actions):
-        feature = _FEATURES.get(action.feature)
-        if feature is None:
-            continue  # told as an unknown name
-        if not REASONS[feature.reason].actionable:
-            yield f"$.actions[{at}].feature", f"nobody can act on {action.feature}: it is frozen"
-        if feature.risk is None:
-            yield f"$.actions[{at}].feature", f"{action.feature} declares no direction of risk"
-        if feature.plausible and not feature.plausible[0] <= action.to <= feature.plausible[1]:
-            yield f"$.actions[{at}].to", f"{action.feature} cannot be {action.to}"
+        for number, move in enumerate(action.moves):
+            yield from _wrong_move(f"$.actions[{at}].moves[{number}]", move)
+
+
+def _wrong_move(path: str, move: Move) -> Iterator[tuple[str, str]]:
+    feature = _FEATURES.get(move.feature)
+    if feature is None:
+        return  # told as an unknown name
+    if (move.to is None) == (move.plus is None):
+        yield path, f"say where {move.feature} stands then (to), or by what it grows (plus)"
+    if not REASONS[feature.reason].actionable and move.plus is None:
+        yield f"{path}.feature", f"nobody can act on {move.feature}: it is frozen"
+    if feature.risk is None:
+        yield f"{path}.feature", f"{move.feature} declares no direction of risk"
+    low, high = feature.plausible or (0.0, 1.0)
+    if move.to is not None and not low <= move.to <= high:
+        yield f"{path}.to", f"{move.feature} cannot be {move.to}"
+    if move.plus is not None and move.plus not in _FEATURES:
+        yield f"{path}.plus", str(UnknownName("feature", move.plus, _FEATURES))
 
 
 def _wrong_market(policy: Policy) -> Iterator[tuple[str, str]]:

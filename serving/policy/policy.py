@@ -119,12 +119,22 @@ class Automatic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     thin_file: ThinFile | None = None
 
 
+class Move(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What an action does to a feature that is known: it stands at ``to``, or grows by ``plus``.
+
+    ``plus`` names a feature as it was before: returns that are filed too late were missing before.
+    """
+
+    feature: str
+    to: float | None = None
+    plus: str | None = None
+
+
 class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Something the applicant can do: the feature then stands at ``to``, if it was worse before."""
+    """Something the applicant can do, and all that it moves, for the worse too."""
 
     id: Name
-    feature: str
-    to: float
+    moves: tuple[Move, ...]
     advice: Text
     source: str
 
