@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 SQL = Path(__file__).with_name("feature_peers.sql")
-REGISTER = ("business_age_months", "is_operating", "registered_capital")
+REGISTER = ("is_operating", "registered_capital")
 FEATURES = (
     *REGISTER,
     "late_returns_24m",
@@ -196,12 +196,10 @@ def pandas_months(rows: pd.DataFrame, series: str) -> pd.DataFrame:
 
 
 def pandas_register(moments: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
-    """Age, state and capital."""
+    """State and capital."""
     rows = pandas_known(moments, records, []).set_index("application_id")
-    age = (rows["applied_on"] - rows["established_on"]).dt.days
     return pd.DataFrame(
         {
-            "business_age_months": age * (12 / 365.25),
             "is_operating": (rows["status"] == "operating").astype(float),
             "registered_capital": rows["registered_capital_fen"] * 0.01,
         }
@@ -251,10 +249,9 @@ def pandas_invoices(moments: pd.DataFrame, records: pd.DataFrame) -> pd.DataFram
     ).fillna({"months_without_invoice_12m": 0})
 
 
-def statement(files: Path, table: str, day: str, days: str) -> str:
-    """The SQL for an engine: how it names a table, a day in Shanghai, days between two."""
+def statement(files: Path, table: str, day: str) -> str:
+    """The SQL for an engine: how it names a table and a day in Shanghai."""
     text = SQL.read_text(encoding="utf-8").replace("$day$", day)
-    text = text.replace("$days(established_on, registrations.applied_on)$", days)
     for folder in folders(files):
         text = text.replace(f"${folder.name}$", table.format(name=folder.name, folder=folder))
     return text
@@ -268,7 +265,6 @@ def by_duckdb(files: Path) -> Made:
         files,
         "read_parquet('{folder}/*.parquet')",
         f"CAST(timezone('{ZONE}', applied_at) AS DATE)",
-        "date_diff('day', established_on, registrations.applied_on)",
     )
     with duckdb.connect(config={"threads": 1}) as connection:
         return connection.sql(query).pl(), {}
@@ -292,7 +288,6 @@ def by_spark(files: Path) -> Made:
         files,
         "{name}",
         f"CAST(from_utc_timestamp(applied_at, '{ZONE}') AS DATE)",
-        "datediff(registrations.applied_on, established_on)",
     )
     table = pl.from_arrow(spark.sql(query).toArrow())
     figures = {"cpu_seconds": jvm_seconds(machine) - cpu, "peak_mb": memory_mb(machine)}

@@ -8,7 +8,8 @@ is true of its value.
 Feature bodies see time only as age: in the rows they are given, every ``<what>_on`` date of the
 source is ``<what>_ago`` (days before the application), ``period`` is ``months_ago`` (months from
 the period's last month to the application's) and ``months_back`` counts months back from the
-newest known month of the same series. Windows of months are marked for all features of a source
+newest known month of the same series; a source's anniversary is also ``<what>_months_ago``, in
+whole calendar months. Windows of months are marked for all features of a source
 at once; `periods` names them.
 """
 

@@ -98,6 +98,7 @@ def _cut(
     dates = [name for name in columns if table.dtypes[name] == pl.Date]
     plain = [pl.col(name) for name in columns if name not in dates and name != "business_id"]
     aged = [*plain, *(_age(name) for name in dates if name != "period")]
+    aged += [_whole_months(name) for name in dates if name == table.anniversary]
     if "period" not in dates:
         return valid, aged, ()
     length = pl.col("months") if "months" in table.dtypes else pl.lit(1)
@@ -110,6 +111,14 @@ def _cut(
 def _age(day: str) -> pl.Expr:
     days = (pl.col("applied_on") - pl.col(day)).dt.total_days()
     return days.alias(day.removesuffix("_on") + "_ago")
+
+
+def _whole_months(day: str) -> pl.Expr:
+    """Calendar months that are over; one without such a day is over on its last."""
+    last = pl.col("applied_on").dt.month_end().dt.day()
+    is_reached = pl.col("applied_on").dt.day() >= pl.min_horizontal(pl.col(day).dt.day(), last)
+    months = _month_number("applied_on") - _month_number(day) - (~is_reached).cast(pl.Int64)
+    return months.alias(day.removesuffix("_on") + "_months_ago")
 
 
 def _month_number(day: str) -> pl.Expr:

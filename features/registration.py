@@ -28,8 +28,8 @@ def _months_since(*kinds: str) -> pl.Expr:
     REGISTRATIONS, unit="months", risk="falls", reason="R01", told_if="< 36", plausible=(0, 1200)
 )
 def business_age_months() -> pl.Expr:
-    """Months since the business was established."""
-    return pl.col("established_ago").last() * MONTHS
+    """Whole calendar months since the business was established: two years to the day are 24."""
+    return pl.col("established_months_ago").last().cast(pl.Float64)
 
 
 @feature(REGISTRATIONS, unit="flag", risk="falls", reason="R48", told_if="== 0", plausible=(0, 1))

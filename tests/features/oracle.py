@@ -3,6 +3,7 @@
 It shares nothing with ``features`` but the names of tables and columns.
 """
 
+from calendar import monthrange
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
@@ -91,9 +92,13 @@ def _registry(past: Past) -> dict[str, Any]:
     if not rows:
         return {}
     [row] = rows
-    age = past.days_ago(row["established_on"])
+    established, age = row["established_on"], None
+    if established is not None:
+        last = monthrange(past.on.year, past.on.month)[1]
+        age = 12 * (past.on.year - established.year) + past.on.month - established.month
+        age -= past.on.day < min(established.day, last)
     return {
-        "business_age_months": None if age is None else Fraction(age * 12) / Fraction("365.25"),
+        "business_age_months": age,
         "is_operating": int(row["status"] == "operating"),
         "legal_form": row["legal_form"],
         "industry": row["industry"],
