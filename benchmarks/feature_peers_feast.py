@@ -19,7 +19,7 @@ ZONE = "Asia/Shanghai"
 
 
 def main(few: Path, files: Path, out: Path) -> None:
-    """Write three features of every application; print figures as JSON.
+    """Write two features of every application; print figures as JSON.
 
     What is loaded for the first ``few`` businesses does not count.
     """
