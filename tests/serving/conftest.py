@@ -196,7 +196,7 @@ class Desk:
             Keys(keys_path),
             clock=lambda: self.now,
             request_id=lambda: "request-1",
-            backdating=timedelta(days=150),  # the records of the feeds end a week before NOW
+            backdating=timedelta(days=366),  # tests ask as of days past
             failures=Rate(1e6, 1e6),  # tests fail to name a key oftener than anybody
         )
 
