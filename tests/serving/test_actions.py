@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from features.build import build
 from features.catalog import CATALOG
+from features.tables import TABLES
 from serving.decision.rows import clean
 from serving.decision.what_if import moved_by
 from serving.policy.values import Row
@@ -27,6 +28,12 @@ ASKED = {
 }  # fmt: skip
 
 
+def valid(tables: Tables, name: str) -> pl.DataFrame:
+    """The version of each key that was known last."""
+    table = tables[name].sort("known_on")
+    return table.unique(TABLES[name].key, keep="last", maintain_order=True)
+
+
 def restated(tables: Tables, name: str, changed: pl.DataFrame) -> Tables:
     """The tables with rows told anew on the day."""
     return {**tables, name: pl.concat([tables[name], changed.with_columns(known_on=pl.lit(ON))])}
@@ -34,18 +41,18 @@ def restated(tables: Tables, name: str, changed: pl.DataFrame) -> Tables:
 
 def pay_tax_arrears(tables: Tables) -> Tables:
     open_ = pl.col("tax_due_fen") > pl.col("tax_paid_fen")
-    owed = tables["tax_returns"].filter(open_ & (pl.col("due_on") < ON))
+    owed = valid(tables, "tax_returns").filter(open_ & (pl.col("due_on") < ON))
     return restated(tables, "tax_returns", owed.with_columns(tax_paid_fen=pl.col("tax_due_fen")))
 
 
 def pay_utility_bills(tables: Tables) -> Tables:
     overdue = pl.col("paid_on").is_null() & (pl.col("due_on") < ON)
-    bills = tables["linked_bills"].filter(overdue)
+    bills = valid(tables, "linked_bills").filter(overdue)
     return restated(tables, "linked_bills", bills.with_columns(paid_on=pl.lit(ON)))
 
 
 def leave_abnormal_list(tables: Tables) -> Tables:
-    entries = tables["registration_events"].filter(pl.col("event") == "abnormal_listed")
+    entries = valid(tables, "registration_events").filter(pl.col("event") == "abnormal_listed")
     removed = pl.lit("abnormal_removed").cast(entries.schema["event"])
     changed = entries.unique("business_id").with_columns(event=removed, happened_on=pl.lit(ON))
     return restated(tables, "registration_events", changed)
@@ -54,7 +61,9 @@ def leave_abnormal_list(tables: Tables) -> Tables:
 def file_missing_returns(tables: Tables) -> Tables:
     missing = pl.col("filed_on").is_null() & (pl.col("due_on") < ON)
     figures = {name: pl.lit(0, pl.Int64) for name in ("sales_fen", "tax_due_fen", "tax_paid_fen")}
-    returns = tables["tax_returns"].filter(missing).with_columns(filed_on=pl.lit(ON), **figures)
+    returns = (
+        valid(tables, "tax_returns").filter(missing).with_columns(filed_on=pl.lit(ON), **figures)
+    )
     return restated(tables, "tax_returns", returns)
 
 
