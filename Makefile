@@ -20,14 +20,15 @@ help:  ## list the targets
 	@$(PYTHON) -m venv .venv || \
 	  { echo "Python's venv module is missing: apt-get install python3.11-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.lock
-	$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock
+	@# compiled once here, or, where PYTHONDONTWRITEBYTECODE is set, by every process that starts
+	$(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
 	@$(BIN)/python -c 'import lightgbm' 2>/dev/null || \
 	  { echo "LightGBM cannot load; it needs OpenMP: apt-get install libgomp1"; exit 1; }
 	@touch $@
 
 .venv/cluster: .venv/installed requirements-cluster.lock
-	$(BIN)/uv pip install --quiet --require-hashes -r requirements-cluster.lock
+	$(BIN)/uv pip install --quiet --require-hashes --compile-bytecode -r requirements-cluster.lock
 	@touch $@
 
 cluster: .venv/cluster  ## install Dask and PySpark beside the rest

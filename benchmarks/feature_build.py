@@ -27,8 +27,6 @@ from rich.table import Table
 
 from features.build import build
 from features.catalog import CATALOG
-from serving.decision.decide import Application
-from serving.decision.rows import evidence
 
 PER_BUCKET = 2_500
 ALONE = 200
@@ -144,6 +142,8 @@ def sql(files: Path, names: str) -> pl.DataFrame:
 
 def one_alone(files: Path) -> dict[str, float]:
     """Milliseconds of one business's features in a request, from its records in memory."""
+    from serving.decision.rows import evidence  # here, for its memory is no engine's
+
     tables = {
         folder.name: pl.read_parquet(folder / bucket_files(files)[0]).partition_by(
             "business_id", as_dict=True
@@ -166,8 +166,10 @@ def one_alone(files: Path) -> dict[str, float]:
     }
 
 
-def asked(row: dict[str, Any]) -> Application:
+def asked(row: dict[str, Any]) -> Any:
     """A row of the applications as the service takes it."""
+    from serving.decision.decide import Application
+
     return Application(
         application_id=row["application_id"],
         business_id=row["business_id"],

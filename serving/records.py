@@ -17,7 +17,6 @@ from typing import Any
 
 import msgspec
 import polars as pl
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -135,7 +134,8 @@ class _File:
             return None
         rows = self._read(groups)
         ids = rows.column("business_id")
-        own = rows.filter(pc.is_in(ids, value_set=pa.array(entities, ids.type)))
+        wanted = pl.Series(entities).to_arrow().cast(ids.type)  # pyarrow's own way imports pandas
+        own = rows.filter(pc.is_in(ids, value_set=wanted))
         return _frame(own) if own.num_rows else None
 
     def _read(self, groups: Sequence[int]) -> Any:

@@ -7,17 +7,16 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 from models.scoring.batches import dataset
 from models.scoring.columns import Codes, Matrix
 from models.scoring.folds import Fold, Places
+from models.scoring.losses import LossBesideLevel, Objective
 from models.scoring.on_cluster import grow_on_cluster
 from models.scoring.trees import merge_models
 
 Vector = NDArray[np.float64]
 Form = Literal["pairs", "free", "deep"]
-Objective = Literal["binary", "poisson"]
 Encode = Callable[[Places, Places], tuple[Codes, Matrix]]
 
 PATIENCE = 80
@@ -124,13 +123,6 @@ def learning_rate(rows: int) -> float:
     return 0.02 if rows < FEW_ROWS else 0.03 if rows < MANY_ROWS else 0.05
 
 
-def loss(objective: Objective, target: Vector, raw: Vector) -> Vector:
-    """Cross-entropy of flags, or Poisson deviance of rates up to a constant, by row."""
-    if objective == "poisson":
-        return np.asarray(np.exp(raw) - target * raw)
-    return np.asarray(np.logaddexp(0, (1 - 2 * target) * raw))
-
-
 def choose_rounds(
     recipe: Recipe,
     folds: Sequence[Fold],
@@ -148,7 +140,7 @@ def choose_rounds(
     them, for where the level moves, trees that know nothing lose least.
     """
     grown = _grown_on_folds(recipe, folds, encode, target, weight)
-    levels = [Level(recipe.objective) if in_time else None for _ in grown]
+    levels = [LossBesideLevel(recipe.objective) if in_time else None for _ in grown]
     best = _grow_together([booster for booster, _ in grown], levels)
     rounds = max(1, round(1.15 * best))
     return rounds, _out_of_fold(grown, folds, rounds, len(target))
@@ -196,30 +188,7 @@ def _out_of_fold(
     return mean
 
 
-class Level:
-    """Loss of rows beside the one shift of their raw score that makes it least."""
-
-    def __init__(self, objective: Objective) -> None:
-        self._objective = objective
-        self._shift = 0.0
-
-    def __call__(self, predicted: Vector, data: Any) -> tuple[str, float, bool]:
-        """A metric of LightGBM's: its name, the mean loss, and that less is better."""
-        target = data.get_label().astype(np.float64)
-        weight = np.ones(len(target)) if data.get_weight() is None else data.get_weight()
-        raw = np.log(predicted) if self._objective == "poisson" else logit(predicted)
-        self._shift += self._step(target, weight, raw + self._shift)
-        lost = loss(self._objective, target, raw + self._shift)
-        return "beside its level", float(np.average(lost, weights=weight)), False
-
-    def _step(self, target: Vector, weight: Vector, raw: Vector) -> float:
-        """Newton's; a shift moves so little from round to round that one is enough."""
-        expected = np.exp(raw) if self._objective == "poisson" else expit(raw)
-        rest = 1.0 if self._objective == "poisson" else 1.0 - expected
-        return float(np.clip(weight @ (target - expected) / (weight @ (expected * rest)), -1, 1))
-
-
-def _grow_together(boosters: Sequence[Any], levels: Sequence[Level | None]) -> int:
+def _grow_together(boosters: Sequence[Any], levels: Sequence[LossBesideLevel | None]) -> int:
     """Rounds at the lowest mean validation loss."""
     best, lowest, barren = 0, np.inf, 0
     for done in range(1, MOST_ROUNDS + 1):

@@ -37,14 +37,19 @@ class Encoding:
 
     def row(self, values: Mapping[str, Any]) -> Vector:
         """One applicant's values by column name, as the trees see them; absent means missing."""
-        row = self.fills.copy()
-        for at, (name, risks) in enumerate(self._by_name):
-            value = values.get(name)
-            if value is not None and risks is not None:
-                value = risks.get(value)
-            if value is not None and value == value:
-                row[at] = day_number(value) if isinstance(value, MOMENTS) else value
+        row = self.rows([values], self._all)[0]
         return np.append(row, self._terms(self._codes(values))) if self.terms else row
+
+    def rows(self, rows: Sequence[Mapping[str, Any]], at: Sequence[int]) -> Matrix:
+        """The frame's columns `at` of applicants' values by name, shape (rows, len(at))."""
+        names = [self.columns.names[column] for column in at]
+        given: list[list[Any]] = [[values.get(name) for name in names] for values in rows]
+        for place, column in enumerate(at):
+            if (risks := self._risks[column]) is not None:
+                for values in given:
+                    values[place] = risks.get(values[place])
+        found = _numbers(given).reshape(len(rows), len(at))
+        return np.where(np.isnan(found), self.fills[at], found)
 
     def _codes(self, values: Mapping[str, Any]) -> Matrix:
         codes = np.full((1, len(self.columns.names)), np.nan)
@@ -63,11 +68,16 @@ class Encoding:
         return np.column_stack(values)
 
     @cached_property
-    def _by_name(self) -> list[tuple[str, dict[str, float] | None]]:
-        columns = zip(self.columns.names, self.columns.levels, self.risks, strict=True)
+    def _all(self) -> range:
+        return range(len(self.columns.names))
+
+    @cached_property
+    def _risks(self) -> list[dict[str, float] | None]:
+        """By column: the risk of each level, None for numbers."""
+        levels = zip(self.columns.levels, self.risks, strict=True)
         return [
-            (name, None if risk is None else dict(zip(levels or (), risk.tolist(), strict=True)))
-            for name, levels, risk in columns
+            None if risk is None else dict(zip(known or (), risk.tolist(), strict=True))
+            for known, risk in levels
         ]
 
     def apply(self, codes: Matrix) -> Matrix:
@@ -108,6 +118,18 @@ def has_rare_levels(columns: Columns, codes: Codes, weight: Vector) -> bool:
     """Whether the training rows' values depend on how the data are divided in parts."""
     texts = ((at, levels) for at, levels in enumerate(columns.levels) if levels)
     return any(is_rare(codes.column(at), weight, len(levels)).any() for at, levels in texts)
+
+
+def _numbers(given: list[list[Any]]) -> Matrix:
+    """Values as float64; None is NaN, and a date or a duration its days."""
+    try:
+        return np.array(given, dtype=np.float64)
+    except TypeError:
+        known = [
+            [day_number(value) if isinstance(value, MOMENTS) else value for value in values]
+            for values in given
+        ]
+        return np.array(known, dtype=np.float64)
 
 
 def _with_risks(codes: Matrix, risks: tuple[Vector | None, ...]) -> Matrix:

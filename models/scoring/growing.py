@@ -13,13 +13,13 @@ from models.scoring.boosting import (
     Recipe,
     choose_rounds,
     grow,
-    loss,
     out_of_fold,
 )
 from models.scoring.columns import Codes, Columns, Matrix
 from models.scoring.effects import Additive, additive_part, sum_leaves
 from models.scoring.encoding import Encoding, fit_encoding, has_rare_levels
 from models.scoring.folds import FOLDS, Fold, Places, forward_folds, parts, random_folds
+from models.scoring.losses import level_of, loss
 from models.scoring.risks import PARTS
 from models.scoring.rows import Rows
 from models.scoring.terms import Of, plan_terms
@@ -101,18 +101,27 @@ def choose(recipes: Sequence[Recipe], columns: Columns, rows: Rows) -> tuple[Rec
     rounds, judged = judge(chosen)
     for rival in recipes[1:]:
         other = judge(rival)
-        if _is_better(rival, other[1], judged, rows):
+        if _is_better(rival, other[1], judged, rows, folds):
             chosen, (rounds, judged) = rival, other
     return chosen, rounds, judged
 
 
-def _is_better(recipe: Recipe, challenger: Vector, champion: Vector, rows: Rows) -> bool:
+def _is_better(
+    recipe: Recipe, challenger: Vector, champion: Vector, rows: Rows, folds: Sequence[Fold]
+) -> bool:
     """Whether the challenger's loss is lower by more than `DOUBT` standard errors."""
-    judged = ~np.isnan(champion)
-    target = rows.target[judged]
-    lost, other = (loss(recipe.objective, target, raw[judged]) for raw in (champion, challenger))
-    gain = rows.weight[judged] * (lost - other)
+    lost, other = (_losses(recipe, raw, rows, folds) for raw in (champion, challenger))
+    gain = rows.weight[~np.isnan(champion)] * (lost - other)
     return bool(gain.mean() > DOUBT * gain.std() / np.sqrt(len(gain)))
+
+
+def _losses(recipe: Recipe, raw: Vector, rows: Rows, folds: Sequence[Fold]) -> Vector:
+    """The loss of each judged row; where folds look ahead, beside the level of its fold."""
+    raw, judged = raw.copy(), ~np.isnan(raw)
+    for _, valid in folds if rows.applied_on is not None else ():
+        target, weight = rows.target[valid], rows.weight[valid]
+        raw[valid] += level_of(recipe.objective, target, weight, raw[valid])
+    return loss(recipe.objective, rows.target[judged], raw[judged])
 
 
 def _folds(recipe: Recipe, rows: Rows) -> list[Fold]:

@@ -191,6 +191,19 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         """What each feature of an encoded row adds to `base_`, shape (features,)."""
         return self._served.row_contributions(row)
 
+    def score_moved(self, values: Mapping[str, Any], moves: Sequence[Mapping[str, Any]]) -> Vector:
+        """Log-odds of one applicant's values by name after each of some moves, shape (moves,).
+
+        A move has the new values of some features, the same ones in each; others than the scorer's
+        are passed over. The bits are those of the whole rows alone.
+        """
+        if isinstance(self._served, ScoreTables):
+            at = [place for place, name in enumerate(self.names_) if moves and name in moves[0]]
+            moved = self.fitted_.encoding.rows(moves, at)
+            return self._served.moved(self.encode_row(values), np.array(at, np.intp), moved)
+        rows = (self.encode_row({**values, **move}) for move in moves)
+        return np.array([self.base_ + self.explain_row(row).sum() for row in rows])
+
     @property
     def base_(self) -> float:
         """Log-odds before any feature has spoken."""

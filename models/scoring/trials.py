@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from models.scoring.boosting import Recipe, loss
+from models.scoring.boosting import Recipe
 from models.scoring.columns import Columns, frame_or_array
 from models.scoring.growing import DOUBT, choose
+from models.scoring.losses import loss
 from models.scoring.rows import Rows, UnfitRows, training_rows
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import numpy as np
 from features.tables import PURPOSES
 from pipelines.world.businesses import Bools, Businesses
 from pipelines.world.cash import PERFORMING, Loans, Money
-from pipelines.world.columns import taken
 from pipelines.world.economy import DISTRICTS, Floats
 from pipelines.world.months import Ints, first_day, month_of
 
@@ -95,12 +94,12 @@ def draw_requests(
     rng: np.random.Generator,
 ) -> Request:
     """What the applicants of a month ask for."""
-    n, firms = len(who), taken(businesses, who)
+    n = len(who)
     applied = first_day(month) + rng.integers(0, 28, n)
     bullet = rng.random(n) < 0.65
     share = np.exp(np.log(0.17) + 0.50 * rng.standard_normal(n))
-    yuan = np.clip(firms.monthly_sales * 12 * share, 10_000, 3_000_000)
-    spread = rng.normal(0.021, 0.006, n) + 0.004 * firms.household
+    yuan = np.clip(businesses.monthly_sales[who] * 12 * share, 10_000, 3_000_000)
+    spread = rng.normal(0.021, 0.006, n) + 0.004 * businesses.household[who]
     return Request(
         month=np.full(n, month),
         business=who,

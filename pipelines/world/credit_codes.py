@@ -19,8 +19,10 @@ def credit_codes(
     number: Ints, forms: Sequence[str], districts: Sequence[str], seed: int
 ) -> NDArray[np.str_]:
     """Code of each business, from its running number in the province (0 up to 887 million)."""
-    head = [f"9{ENTITY_CLASS.get(f, '1')}{d}MA" for f, d in zip(forms, districts, strict=True)]
-    body = np.frombuffer("".join(head).encode(), dtype=np.uint8).reshape(len(head), 10)
+    pairs = list(zip(forms, districts, strict=True))
+    heads = {(form, at): f"9{ENTITY_CLASS.get(form, '1')}{at}MA" for form, at in set(pairs)}
+    head = "".join(map(heads.__getitem__, pairs))
+    body = np.frombuffer(head.encode(), dtype=np.uint8).reshape(len(pairs), 10)
     serial = (number * STRIDE + seed * 7_919 + 12_345) % CODES
     digits = serial[:, None] // 31 ** np.arange(5, -1, -1) % 31
     organisation = np.hstack([body[:, 8:], ALPHABET[digits]])

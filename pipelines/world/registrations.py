@@ -278,10 +278,10 @@ def _declared_industry(b: Businesses, rng: np.random.Generator) -> pl.Series:
     wrong = rng.random(n) < 0.10
     trade = np.where(wrong, rng.choice([0, 1, 7, 10], n), b.trade)
     which = rng.integers(0, 100, n)
-    names = [
-        TRADES[t].divisions[w % len(TRADES[t].divisions)] for t, w in zip(trade, which, strict=True)
-    ]
-    return pl.Series(names, dtype=pl.String)
+    divisions = [division for one in TRADES for division in one.divisions]
+    count = np.array([len(one.divisions) for one in TRADES])
+    first = np.cumsum(count) - count
+    return pl.Series(divisions).gather(pl.Series(first[trade] + which % count[trade]))
 
 
 def _as_feed(b: Businesses, states: pl.DataFrame, industry: pl.Series) -> pl.DataFrame:

@@ -13,10 +13,10 @@ from features.build import BUSINESS_ZONE
 from features.definition import Feature
 from models.gate_record import Override
 from serving.decision.adverse import AdverseReason, Spoken, Status, adverse_reasons, statuses
-from serving.decision.scoring import RowDoubt, RowScorer, score_row
+from serving.decision.scoring import RowDoubt, RowScorer, probabilities_if, score_row
 from serving.decision.sources import Dates, ages_on
 from serving.decision.verdict import Evidence, Fired, judge
-from serving.decision.way_to_yes import Way, ways_to_yes
+from serving.decision.way_to_yes import Scores, Way, ways_to_yes
 from serving.policy.asked import Asked
 from serving.policy.instalments import Repayment
 from serving.policy.offers import Offer
@@ -149,8 +149,8 @@ def decide(
     if verdict.outcome != "approve":
         spoken = _spoken(features, scorer.names_, scored.contributions, neutral)
     if verdict.outcome != "approve" and propose:
-        score = partial(score_row, scorer, doubt)
-        ways = ways_to_yes(policy, evidence, application.purpose, asked, verdict, score)
+        scores = Scores(partial(probabilities_if, scorer, row), partial(score_row, scorer, doubt))
+        ways = ways_to_yes(policy, evidence, application.purpose, asked, verdict, scores)
     return Decision(
         decision_id=decision_id,
         application_id=application.application_id,

@@ -1,6 +1,6 @@
 """One row scored: the probability of default, what each feature adds to it, and its doubt."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ class RowScorer(Protocol):
     def points(self) -> Any: ...  # noqa: D102
     def encode_row(self, values: Mapping[str, Any]) -> NDArray[Any]: ...  # noqa: D102
     def explain_row(self, row: NDArray[Any]) -> NDArray[Any]: ...  # noqa: D102
+    def score_moved(  # noqa: D102
+        self, values: Mapping[str, Any], moves: Sequence[Mapping[str, Any]]
+    ) -> NDArray[Any]: ...
 
 
 class RowDoubt(Protocol):
@@ -44,3 +47,8 @@ def score_row(scorer: RowScorer, doubt: RowDoubt | None, row: Row) -> Scored:
     log_odds = float(scorer.base_ + contributions.sum())
     error = None if doubt is None else doubt.row(encoded)
     return Scored(contributions, log_odds, float(expit(log_odds)), error)
+
+
+def probabilities_if(scorer: RowScorer, row: Row, moves: Sequence[Row]) -> list[float]:
+    """The probability of ``row`` after each of some moves, to the bit as ``score_row`` tells it."""
+    return [float(expit(log_odds)) for log_odds in scorer.score_moved(row, moves)]

@@ -1,6 +1,6 @@
 """What a policy says of an applicant: one pure function for requests, batches and worked cases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -8,7 +8,7 @@ from features.catalog import CATALOG
 from features.reasons import IMPLAUSIBLE, UNKNOWN
 from features.tables import TABLES
 from serving.policy.asked import Asked
-from serving.policy.condition import all_hold
+from serving.policy.condition import Condition, all_hold
 from serving.policy.limit import Bound, Most, limit_of, yearly_sales
 from serving.policy.offers import Borrower, Offer, offers
 from serving.policy.policy import (
@@ -24,6 +24,7 @@ from serving.policy.policy import (
 from serving.policy.values import Row, number
 
 Ages = Mapping[str, int | None]
+Bounds = Sequence[tuple[str, float, float, str]]  # feature, lowest, highest, department
 
 # Told where less is lent than is asked for, by what bounds it; a rule tells its own reason.
 _BOUND_BY: Mapping[Bound, str] = {
@@ -34,7 +35,7 @@ _BOUND_BY: Mapping[Bound, str] = {
     "owed": "R33",
 }
 _NUMBERS = (int, float)  # a union would be made anew for each feature of each proposal
-_PLAUSIBLE = tuple((f.name, *f.plausible, f.department) for f in CATALOG if f.plausible)
+_PLAUSIBLE: Bounds = tuple((f.name, *f.plausible, f.department) for f in CATALOG if f.plausible)
 
 
 class Fired(msgspec.Struct, frozen=True):
@@ -106,14 +107,36 @@ def judge(policy: Policy, evidence: Evidence, asked: Asked) -> Verdict:
     return Verdict(outcome, grade.grade, 0 if outcome == "decline" else limit, ordered, found)
 
 
-def rules_fired(policy: Policy, evidence: Evidence, asked: Asked) -> list[Fired]:
-    """The rules that fire whatever products there are."""
+def rules_fired(
+    policy: Policy, evidence: Evidence, asked: Asked, bounds: Bounds = _PLAUSIBLE
+) -> list[Fired]:
+    """The rules that fire whatever products there are; ``bounds`` are those of plausible values."""
     return [
         *_unseen(policy, evidence),
-        *_implausible(evidence.row),
+        *_implausible(evidence.row, bounds),
         *_broken(policy, evidence.row),
         *_not_automatic(policy, evidence, asked),
     ]
+
+
+def part_reading(policy: Policy, names: frozenset[str]) -> tuple[Policy, Bounds]:
+    """What of ``policy`` and of the bounds reads the request, or one of these features.
+
+    For an applicant of whom nothing else changes, all other rules fire as they did.
+    """
+
+    def reads(conditions: Iterable[Condition]) -> bool:
+        return any(condition.feature in names for condition in conditions)
+
+    thin = policy.automatic.thin_file
+    is_told = thin is not None and not names.isdisjoint(thin.features)
+    part = msgspec.structs.replace(
+        policy,
+        sources=tuple(rule for rule in policy.sources if rule.without and reads(rule.without.when)),
+        rules=tuple(rule for rule in policy.rules if reads(rule.when)),
+        automatic=msgspec.structs.replace(policy.automatic, thin_file=thin if is_told else None),
+    )
+    return part, tuple(bound for bound in _PLAUSIBLE if bound[0] in names)
 
 
 def limit_under(policy: Policy, grade: Grade, row: Row, fired: Sequence[Fired]) -> Most:
@@ -190,12 +213,12 @@ def _cap_without(rule: SourceRule, row: Row) -> int | None:
     return without.cap if without is not None and all_hold(without.when, row) else None
 
 
-def _implausible(row: Row) -> list[Fired]:
+def _implausible(row: Row, bounds: Bounds) -> list[Fired]:
     """A value outside the bounds its feature declares refers: somewhere the data are wrong."""
     found = []
-    for name, low, high, department in _PLAUSIBLE:
+    for name, low, high, department in bounds:
         value = row.get(name)
-        if isinstance(value, _NUMBERS) and not low <= value <= high:
+        if value is not None and isinstance(value, _NUMBERS) and not low <= value <= high:
             found.append(Fired(f"{name}_implausible", "refer", IMPLAUSIBLE, department))
     return found
 

@@ -4,7 +4,8 @@ Every proposal is scored and judged by the whole policy before it is made, as th
 would be. Only the request and the actions that the policy lists may move; all else is frozen.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import msgspec
@@ -18,9 +19,17 @@ from serving.decision.verdict import (
     grade_of,
     judge,
     limit_under,
+    part_reading,
     rules_fired,
 )
-from serving.decision.what_if import Variant, is_computable, moved_by, moved_with, rows_if
+from serving.decision.what_if import (
+    Variant,
+    is_computable,
+    moved_by,
+    moved_with,
+    moves_if,
+    values_after,
+)
 from serving.policy.asked import Asked
 from serving.policy.bilingual import Text
 from serving.policy.instalments import Repayment
@@ -28,8 +37,6 @@ from serving.policy.limit import in_steps
 from serving.policy.offers import Money, Offer
 from serving.policy.policy import Action, Policy
 from serving.policy.values import Row, number
-
-Score = Callable[[Row], Scored]
 
 LADDER = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)  # of the amount asked for
 _BY_REQUEST = frozenset(
@@ -43,6 +50,13 @@ _BY_REQUEST = frozenset(
     }
 )
 _RISK = {feature.name: feature.risk for feature in CATALOG}
+
+
+class Scores(NamedTuple):
+    """How an applicant is scored: the probability after each of some moves, and a row in full."""
+
+    chances: Callable[[Sequence[Row]], Sequence[float]]
+    score: Callable[[Row], Scored]
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,12 +85,12 @@ class _Proposal(NamedTuple):
 
     def variant(self, row: Row) -> Variant:
         """What it changes in the applicant's features."""
-        moved = moved_by(self.actions, row)
+        moved = values_after(self.actions, row)
         return Variant(self.asked.amount, self.asked.term_months, self.asked.repayment, moved)
 
 
 def ways_to_yes(
-    policy: Policy, evidence: Evidence, purpose: str, asked: Asked, verdict: Verdict, score: Score
+    policy: Policy, evidence: Evidence, purpose: str, asked: Asked, verdict: Verdict, scores: Scores
 ) -> tuple[Way, ...]:
     """At most one proposal of each kind: ask for less, otherwise, with a guarantee, or act first.
 
@@ -89,7 +103,7 @@ def ways_to_yes(
         purpose: of the loan.
         asked: the request that was not approved.
         verdict: what was said of it.
-        score: scores a row.
+        scores: scores the applicant as a proposal would have it.
 
     Returns:
         What would be lent just as proposed; nothing if a rule stands in the way for good.
@@ -98,8 +112,7 @@ def ways_to_yes(
     if not is_computable(row) or not all(_is_mendable(policy, rule) for rule in verdict.fired):
         return ()
     kinds = _proposals(policy, row, asked, verdict.limit)
-    variants = [proposal.variant(row) for kind in kinds for proposal in kind]
-    trials = _Trials(policy, evidence, purpose, score, variants)
+    trials = _Trials(policy, evidence, purpose, asked, scores, chain.from_iterable(kinds))
     *ordinary, last_resort = kinds
     ways = [way for kind in ordinary if (way := _first_granted(trials, kind, asked))]
     if not ways and (way := _first_granted(trials, last_resort, asked)):
@@ -108,29 +121,46 @@ def ways_to_yes(
 
 
 class _Trials:
-    """Judges proposals, each by the features it would have; a row is scored once."""
+    """Judges proposals, each by the features it would have.
+
+    Only what a proposal moves is computed, scored and held against rules anew; who then still looks
+    like an approval is scored and judged as a whole.
+    """
 
     def __init__(
         self,
         policy: Policy,
         evidence: Evidence,
         purpose: str,
-        score: Score,
-        variants: Sequence[Variant],
+        asked: Asked,
+        scores: Scores,
+        proposals: Iterable[_Proposal],
     ) -> None:
-        distinct = list(dict.fromkeys(variants))
-        self._rows = dict(zip(distinct, rows_if(evidence.row, purpose, distinct), strict=True))
-        self._scored: dict[Variant, Scored] = {}
-        self._score = score
+        variants = list(dict.fromkeys(proposal.variant(evidence.row) for proposal in proposals))
+        moves = moves_if(evidence.row, purpose, variants)
+        self._moves = dict(zip(variants, moves, strict=True))
+        self._chances = dict(zip(variants, scores.chances(moves), strict=True))
+        self._scores = scores
         self._policy = policy
         self._evidence = evidence
+        self._part, self._bounds = part_reading(policy, moved_by(variants))
+        fired = rules_fired(policy, evidence, asked)
+        moving = rules_fired(self._part, evidence, asked, self._bounds)
+        self._frozen = [rule for rule in fired if rule not in moving]
 
     def granted(self, proposal: _Proposal) -> Offer | None:
         """The best offer that is just what is proposed, if the proposal is approved."""
-        variant = proposal.variant(self._evidence.row)
-        evidence = self._promising(variant, proposal.asked)
-        if evidence is None:
+        row = {**self._evidence.row, **self._moves[proposal.variant(self._evidence.row)]}
+        if not self._is_promising(row, proposal):
             return None
+        scored, trials = self._scores.score(row), self._evidence.changed_trials + 1
+        evidence = msgspec.structs.replace(
+            self._evidence,
+            row=row,
+            probability=scored.probability,
+            doubt=scored.doubt,
+            changed_trials=trials,
+        )
         verdict = judge(self._policy, evidence, proposal.asked)
         if verdict.outcome != "approve":
             return None
@@ -138,33 +168,27 @@ class _Trials:
             (offer for offer in verdict.offers if _is_as_asked(offer, proposal.asked)), None
         )
 
-    def _promising(self, variant: Variant, asked: Asked) -> Evidence | None:
-        """What would be known, unless rule, grade or limit stand against it; cheapest asked first.
+    def _is_promising(self, row: Row, proposal: _Proposal) -> bool:
+        """Whether neither grade, rule nor limit stand against it; cheapest asked first.
 
-        The policy's own words, said early: offers only ever make an outcome stricter.
+        The policy's own words, said early: doubt and offers only ever make an outcome stricter.
         """
-        policy, row = self._policy, self._rows[variant]
+        asked, chance = proposal.asked, self._chances[proposal.variant(self._evidence.row)]
+        grade = grade_of(self._policy, chance)
+        if grade.outcome_for(guaranteed=asked.guaranteed) != "approve":
+            return False
         evidence = msgspec.structs.replace(
             self._evidence,
             row=row,
-            probability=0.0,
+            probability=chance,
             doubt=None,
             changed_trials=self._evidence.changed_trials + 1,
         )
-        fired = rules_fired(policy, evidence, asked)
+        fired = [*self._frozen, *rules_fired(self._part, evidence, asked, self._bounds)]
         if any(rule.outcome != "approve" for rule in fired):
-            return None
-        if variant not in self._scored:
-            self._scored[variant] = self._score(row)
-        scored = self._scored[variant]
-        grade = grade_of(policy, scored.probability)
-        is_approved = grade.outcome_for(guaranteed=asked.guaranteed) == "approve"
-        if (
-            not is_approved
-            or limit_under(policy, grade, evidence.owing(policy), fired).amount < asked.amount
-        ):
-            return None
-        return msgspec.structs.replace(evidence, probability=scored.probability, doubt=scored.doubt)
+            return False
+        owing = evidence.owing(self._policy)
+        return limit_under(self._policy, grade, owing, fired).amount >= asked.amount
 
 
 def _is_mendable(policy: Policy, fired: Fired) -> bool:

@@ -5,6 +5,7 @@ translated, so a proposal that is submitted meets the features it was judged by.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from features.build import REQUEST
@@ -30,6 +31,16 @@ class Variant(NamedTuple):
 
 def moved_with(names: Iterable[str]) -> frozenset[str]:
     """``names``, and the features that move when the request or one of them does."""
+    return _moved_with(frozenset(names))
+
+
+def moved_by(variants: Iterable[Variant]) -> frozenset[str]:
+    """The features that differ in one of the variants, or could."""
+    return moved_with(name for variant in variants for name, _ in variant.moved)
+
+
+@lru_cache(maxsize=64)
+def _moved_with(names: frozenset[str]) -> frozenset[str]:
     moved = {*names}
     for feature in _OF_ROW:  # each after what it reads
         if _READ[feature.name] & (moved | {*REQUEST}):
@@ -37,7 +48,7 @@ def moved_with(names: Iterable[str]) -> frozenset[str]:
     return frozenset(moved)
 
 
-def moved_by(actions: Iterable[Action], row: Row) -> tuple[tuple[str, float], ...]:
+def values_after(actions: Iterable[Action], row: Row) -> tuple[tuple[str, float], ...]:
     """The features that ``actions`` move, and where they stand then; unknown ones stay unknown."""
     moves = (move for action in actions for move in action.moves)
     return tuple(
@@ -52,19 +63,25 @@ def is_computable(row: Row) -> bool:
     return all(_READ[name] <= row.keys() | {*REQUEST} for name in _NAMES & row.keys())
 
 
-def rows_if(row: Row, purpose: str, variants: Sequence[Variant]) -> list[Row]:
-    """``row`` under each variant: moved features, and those of the request computed anew.
+def moves_if(row: Row, purpose: str, variants: Sequence[Variant]) -> list[Row]:
+    """What differs from ``row`` under each variant: the same features in each, and no others.
 
     A row that lacks what a feature of the request is computed from (see ``is_computable``) would
     get it wrong.
     """
-    computed = tuple(feature for feature in _OF_ROW if feature.name in row)
-    rows: list[Row] = []
+    names = moved_by(variants) & row.keys()
+    computed = tuple(feature for feature in _OF_ROW if feature.name in names)
+    usual = {name: row[name] for name in names}
+    moves: list[Row] = []
     for amount, term_months, repayment, moved in variants:
-        facts = {**row, **dict(moved)}
-        request = request_columns(amount, term_months, purpose, repayment)
-        rows.append({**facts, **clean(finish_one({**facts, **request}, computed))})
-    return rows
+        facts = {**row, **dict(moved), **request_columns(amount, term_months, purpose, repayment)}
+        moves.append({**usual, **dict(moved), **clean(finish_one(facts, computed))})
+    return moves
+
+
+def rows_if(row: Row, purpose: str, variants: Sequence[Variant]) -> list[Row]:
+    """``row`` under each variant, whole."""
+    return [{**row, **moves} for moves in moves_if(row, purpose, variants)]
 
 
 def request_columns(amount: int, term_months: int, purpose: str, repayment: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from serving.bundles.bundle import Bundle
 from serving.decision.decide import Application, Decision
 from serving.decision.sources import Dates
 from serving.decision.way_to_yes import would_help
-from serving.decision.what_if import Variant, moved_by, rows_if
+from serving.decision.what_if import Variant, rows_if, values_after
 from serving.desk.replay import decide_with
 from serving.policy.values import Row
 
@@ -45,5 +45,5 @@ def _after(bundle: Bundle, application: Application, row: Row, actions: Sequence
             raise UnknownName("action", name, known)
     done = [action for name in actions if would_help(action := known[name], row)]
     asked = application.asked
-    variant = Variant(asked.amount, asked.term_months, asked.repayment, moved_by(done, row))
+    variant = Variant(asked.amount, asked.term_months, asked.repayment, values_after(done, row))
     return rows_if(row, application.purpose, [variant])[0]

@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from serving.desk.caller import Caller
+from serving.desk.pace import Pace
 from serving.journal.entries import Entry, Kind, Stored
 from serving.journal.journal import Journal
 from serving.journal.refusals import (
@@ -25,6 +27,9 @@ from serving.wire.problems import Problem
 T = TypeVar("T")
 
 _log = logging.getLogger("microloan.serving")
+
+
+FORESEEN = 0.5  # of the deadline: who waits twice as long as foreseen is still in time
 
 
 class Place(NamedTuple):
@@ -84,6 +89,7 @@ class Recorder:
         self._monotonic = monotonic
         self._held: dict[object, asyncio.Future[None]] = {}
         self._running = 0
+        self._pace = Pace(self._limits.workers, monotonic)
         self._workers = ThreadPoolExecutor(self._limits.workers, thread_name_prefix="decide")
 
     def asked(
@@ -107,7 +113,7 @@ class Recorder:
         """
         if answer := await self._earlier(asked, caller):
             return answer
-        self._demand_room()
+        self.demand_room()
         finished = asyncio.get_running_loop().create_future()
         self._running += 1
         self._held.update(dict.fromkeys(asked.locks, finished))
@@ -124,7 +130,7 @@ class Recorder:
 
     async def unrecorded(self, work: Callable[[], T]) -> T:
         """What ``work`` returns, run in a worker within the same bounds. Raises ``Problem``."""
-        self._demand_room()
+        self.demand_room()
         self._running += 1
         try:
             return await self._in_worker(work)
@@ -137,11 +143,14 @@ class Recorder:
         self._workers.shutdown()
         self.journal.close()
 
-    def _demand_room(self) -> None:
+    def demand_room(self) -> None:
+        """Refuse what would wait too long, or in too long a queue. Raises ``Problem``."""
         if self.is_draining:
             raise Problem("draining")
-        if self._running >= self._limits.waiting:
-            raise Problem("overloaded")
+        wait = self._pace.wait(self._running)
+        is_late = wait > 0 and wait > FORESEEN * self._limits.deadline_s
+        if is_late or self._running >= self._limits.waiting:
+            raise Problem("overloaded", after=max(1, math.ceil(wait)))
 
     async def _earlier(self, asked: Asked, caller: Caller) -> Answer | None:
         """What was recorded under this key or at this place; waits briefly if it is being."""
@@ -177,7 +186,8 @@ class Recorder:
         def run() -> T:
             if self._monotonic() > until:
                 raise Problem("overloaded")
-            return make()
+            with self._pace.timed():
+                return make()
 
         return asyncio.get_running_loop().run_in_executor(self._workers, run)
 

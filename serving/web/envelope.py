@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import Counter
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,6 +26,7 @@ SECURITY = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+_SECURITY = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
 _OF_STATUS = {404: "not-found", 405: "method-not-allowed"}
 
 
@@ -50,10 +51,7 @@ class Envelope:
             nonlocal is_started
             if message["type"] == "http.response.start":
                 is_started = True
-                headers = MutableHeaders(scope=message)
-                headers["x-request-id"] = request_id
-                for name, value in SECURITY.items():
-                    headers.setdefault(name, value)
+                message["headers"] = _dressed(message["headers"], request_id)
             await send(message)
 
         try:
@@ -67,6 +65,13 @@ class Envelope:
             body = problem.document(scope["path"], request_id)
             response = Response(body, problem.kind.status, headers)
             await response(scope, receive, send_dressed)
+
+
+def _dressed(headers: Iterable[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """``headers`` with the request's id, and with those of ``SECURITY`` that a route left open."""
+    given = dict(headers)
+    strict = [header for header in _SECURITY if header[0] not in given]
+    return [*headers, (b"x-request-id", request_id.encode()), *strict]
 
 
 def _check_headers(scope: Scope) -> None:

@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import expit
 
 from models import Scorer
-from models.scoring.boosting import Level, Objective, loss
+from models.scoring.losses import LossBesideLevel, Objective, level_of, loss
 
 Vector = NDArray[np.float64]
 
@@ -30,13 +30,15 @@ def test_the_loss_beside_its_level_is_the_least_of_any_shift(
     raw = random.normal(size=500)
     target = (random.random(500) < expit(raw - 2.0)).astype(np.float64)
     weight = random.random(500) if weighted else None
-    level, rows = Level(objective), Judged(target, weight)
+    metric, rows = LossBesideLevel(objective), Judged(target, weight)
     predicted = np.exp(raw) if objective == "poisson" else expit(raw)
-    found = [level(predicted, rows)[1] for _ in range(10)][-1]
+    found = [metric(predicted, rows)[1] for _ in range(10)][-1]
     least = minimize_scalar(
         lambda shift: np.average(loss(objective, target, raw + shift), weights=weight)
     )
     assert found == pytest.approx(least.fun, abs=1e-9)
+    each = np.ones(500) if weight is None else weight
+    assert level_of(objective, target, each, raw) == pytest.approx(least.x, abs=1e-5)
 
 
 def test_a_level_that_moves_with_the_calendar_does_not_end_the_growing() -> None:

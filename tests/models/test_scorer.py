@@ -63,6 +63,18 @@ def test_one_row_alone_is_scored_and_explained_as_in_a_batch(fitted: Scorer) -> 
         assert fitted.decision_function(X.iloc[[at]])[0] == fitted.decision_function(X)[at]
 
 
+def test_moves_of_a_row_are_scored_to_the_bit_as_the_rows_they_make(fitted: Scorer) -> None:
+    X, _ = applicants(20, seed=2)
+    rows = X.to_dict(orient="records")
+    names = list(X.columns)[1::2]
+    moves = [{name: row[name] for name in names} | {"no feature": 1.0} for row in rows[1:]]
+    whole = [fitted.encode_row({**rows[0], **move}) for move in moves]
+    alone = [fitted.base_ + fitted.explain_row(row).sum() for row in whole]
+    found = fitted.score_moved(rows[0], moves)
+    np.testing.assert_array_equal(found, alone)
+    assert not len(fitted.score_moved(rows[0], []))
+
+
 def test_the_served_score_is_that_of_lightgbm_on_the_saved_text(fitted: Scorer) -> None:
     X, _ = applicants(seed=1)
     trees = lightgbm.Booster(model_str=fitted.to_bytes()["model.txt"].decode())

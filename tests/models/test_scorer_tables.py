@@ -35,6 +35,14 @@ def tables_of(model: str, X: np.ndarray, calibration: Calibration) -> ScoreTable
     return score_tables(4, constant, tables, parts, calibration)
 
 
+def _grown_tables() -> tuple[ScoreTables, np.ndarray]:
+    model, X = grown(3)
+    return tables_of(model, X, Calibration(0.9, -0.1)), X
+
+
+GROWN = _grown_tables()
+
+
 @settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000), slope=st.floats(0.1, 2.0), intercept=st.floats(-3.0, 3.0))
 def test_tables_give_the_score_of_the_trees(seed: int, slope: float, intercept: float) -> None:
@@ -57,6 +65,22 @@ def test_contributions_add_up_to_the_last_bit_alone_and_in_a_batch() -> None:
     np.testing.assert_array_equal(alone, many)
     scores = np.concatenate([tables.score(row[None]) for row in X])
     np.testing.assert_array_equal(scores, tables.score(X))
+
+
+MOVES = st.lists(st.tuples(*[st.floats(-4, 4) | st.just(np.nan)] * 2), min_size=1, max_size=6)
+
+
+@settings(max_examples=40, deadline=None)
+@given(place=st.integers(0, 499), at=st.permutations(range(4)), moves=MOVES)
+def test_a_row_whose_features_move_has_the_bits_it_would_have_alone(
+    place: int, at: list[int], moves: list[tuple[float, float]]
+) -> None:
+    tables, X = GROWN
+    moved = tables.moved(X[place], np.array(at[:2]), np.array(moves))
+    alone = np.tile(X[place], (len(moves), 1))
+    alone[:, at[:2]] = moves
+    np.testing.assert_array_equal(moved, tables.score(alone))
+    np.testing.assert_array_equal(moved, [tables.score(row[None])[0] for row in alone])
 
 
 def test_a_purified_table_says_nothing_that_one_feature_could() -> None:

@@ -12,7 +12,7 @@ from features.build import build
 from features.catalog import CATALOG
 from features.tables import TABLES
 from serving.decision.rows import clean
-from serving.decision.what_if import moved_by
+from serving.decision.what_if import values_after
 from serving.policy.values import Row
 from tests.features import worlds as w
 from tests.serving.test_policy import POLICY
@@ -91,7 +91,7 @@ def test_no_feature_is_riskier_after_an_action_than_was_promised(name: str, worl
     }
     tables = w.frames(settled)
     before, after = known(tables), known(TAKEN[name](tables))
-    promised = {**before, **dict(moved_by([ACTIONS[name]], before))}
+    promised = {**before, **dict(values_after([ACTIONS[name]], before))}
     told = RETURNS if name == "file_missing_returns" else [one.name for one in CATALOG]
     for one in CATALOG:
         value, best = after[one.name], promised[one.name]
@@ -104,11 +104,11 @@ def test_no_feature_is_riskier_after_an_action_than_was_promised(name: str, worl
 
 def test_what_was_missing_is_late_once_it_is_filed() -> None:
     row: Row = {"missing_returns_24m": 2.0, "late_returns_24m": 1.0, "late_returns_12m": None}
-    moved = dict(moved_by([ACTIONS["file_missing_returns"]], row))
+    moved = dict(values_after([ACTIONS["file_missing_returns"]], row))
     assert moved == {"missing_returns_24m": 0.0, "late_returns_24m": 3.0}
 
 
 def test_tax_that_is_paid_was_in_arrears() -> None:
     row: Row = {"tax_arrears": 5.0, "returns_in_arrears": 1.0, "past_arrears_24m": 0.0}
-    moved = dict(moved_by([ACTIONS["pay_tax_arrears"]], row))
+    moved = dict(values_after([ACTIONS["pay_tax_arrears"]], row))
     assert moved == {"tax_arrears": 0.0, "returns_in_arrears": 0.0, "past_arrears_24m": 1.0}

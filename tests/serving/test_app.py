@@ -234,6 +234,17 @@ async def test_more_than_can_wait_is_refused_early(open_desk: Callable[..., Desk
     assert answer.headers["retry-after"] == "1"
 
 
+async def test_what_would_wait_beyond_its_deadline_is_refused_when_it_comes(
+    open_desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = open_desk(deadline_s=2.0)
+    async with desk.client() as client:
+        assert (await post(client, request_of(0))).status_code == 201
+        monkeypatch.setattr(desk.service.recorder._pace, "wait", lambda _running: 6.1)
+        answer = await post(client, request_of(1), key="key-0000000000000002")
+    assert (answer.json()["code"], answer.headers["retry-after"]) == ("overloaded", "7")
+
+
 async def test_what_waited_beyond_its_deadline_is_dropped_before_it_is_decided(
     open_desk: Callable[..., Desk],
 ) -> None:

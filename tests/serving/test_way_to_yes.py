@@ -11,7 +11,7 @@ from serving.bundles.bundle import Bundle
 from serving.decision.decide import Application, Decision
 from serving.decision.rows import clean, evidence
 from serving.decision.way_to_yes import Way
-from serving.decision.what_if import Variant, is_computable, moved_by, moved_with, rows_if
+from serving.decision.what_if import Variant, is_computable, moved_with, rows_if, values_after
 from serving.desk.replay import decide_with
 from serving.policy.instalments import Repayment
 from serving.policy.values import Row
@@ -45,7 +45,7 @@ def submitted(application: Application, way: Way) -> Application:
 
 
 def acted(row: Row, way: Way) -> Row:
-    return {**row, **dict(moved_by([ACTIONS[name] for name in way.actions], row))}
+    return {**row, **dict(values_after([ACTIONS[name] for name in way.actions], row))}
 
 
 def decided(bundle: Bundle, application: Application, row: Row, trials: int = 0) -> Decision:
