@@ -9,7 +9,8 @@ WITH moments AS (
 ),
 registrations AS (
     SELECT application_id,
-        any_value(date_diff('day', established_on, applied_on)) * (12 / 365.25) AS business_age_months,
+        any_value(date_diff('month', established_on, applied_on)
+            - CAST(day(applied_on) < least(day(established_on), day(last_day(applied_on))) AS INTEGER)) AS business_age_months,
         CAST(any_value(status) = 'operating' AS DOUBLE) AS is_operating,
         any_value(registered_capital_fen) * 0.01 AS registered_capital
     FROM moments JOIN (
@@ -61,13 +62,13 @@ tax_sums AS (
         count(sales_fen) FILTER (tax = 'vat' AND months_back BETWEEN 0 AND 23) AS sales_periods,
         stddev_samp(sales_fen / months) FILTER (tax = 'vat' AND months_back BETWEEN 0 AND 23) AS sales_deviation,
         avg(sales_fen / months) FILTER (tax = 'vat' AND months_back BETWEEN 0 AND 23) AS sales_mean,
-        coalesce(sum(months) FILTER (tax = 'vat' AND sales_fen = 0 AND months_back BETWEEN 0 AND 11), 0) AS zero_sales_months_12m,
+        coalesce(sum(least(months, 12 - months_back)) FILTER (tax = 'vat' AND sales_fen = 0 AND months_back BETWEEN 0 AND 11), 0) AS zero_sales_months_12m,
         count(*) FILTER (months_back BETWEEN 0 AND 23 AND filed_on > due_on AND amendment = 0) AS late_returns_24m,
         count(*) FILTER (months_back BETWEEN 0 AND 23 AND filed_on IS NULL AND due_on < applied_on) AS missing_returns_24m,
         count(*) FILTER (months_back BETWEEN 0 AND 23 AND amendment > 0) AS amended_returns_24m,
         coalesce(sum(tax_due_fen - tax_paid_fen) FILTER (due_on < applied_on AND tax_due_fen > tax_paid_fen), 0) * 0.01 AS tax_arrears,
         coalesce(sum(tax_paid_fen) FILTER (months_back BETWEEN 0 AND 11), 0) * 0.01 AS tax_paid_12m,
-        coalesce(sum(months) FILTER (tax = 'vat' AND filed_on IS NOT NULL AND months_ago BETWEEN 1 AND 24), 0) AS declared_months_24m,
+        coalesce(sum(least(months, 25 - months_ago)) FILTER (tax = 'vat' AND filed_on IS NOT NULL AND months_ago BETWEEN 1 AND 24), 0) AS declared_months_24m,
         min(months_ago) FILTER (tax = 'vat' AND filed_on IS NOT NULL) AS months_since_return,
         CAST(coalesce(bool_or(tax = 'vat' AND levy = 'assessed' AND months_back = 0), false) AS DOUBLE) AS is_assessed_levy
     FROM returns

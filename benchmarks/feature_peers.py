@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 SQL = Path(__file__).with_name("feature_peers.sql")
-REGISTER = ("business_age_months", "is_operating", "registered_capital")
+REGISTER = ("is_operating", "registered_capital")
 FEATURES = (
     *REGISTER,
     "late_returns_24m",
@@ -136,7 +136,7 @@ def by_build(files: Path) -> Made:
     return built(files, FEATURES)
 
 
-def by_build_of_three(files: Path) -> Made:
+def by_build_of_two(files: Path) -> Made:
     """`features.build` of the features that Feast can express."""
     return built(files, REGISTER)
 
@@ -196,12 +196,10 @@ def pandas_months(rows: pd.DataFrame, series: str) -> pd.DataFrame:
 
 
 def pandas_register(moments: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
-    """Age, state and capital."""
+    """State and capital."""
     rows = pandas_known(moments, records, []).set_index("application_id")
-    age = (rows["applied_on"] - rows["established_on"]).dt.days
     return pd.DataFrame(
         {
-            "business_age_months": age * (12 / 365.25),
             "is_operating": (rows["status"] == "operating").astype(float),
             "registered_capital": rows["registered_capital_fen"] * 0.01,
         }
@@ -251,10 +249,9 @@ def pandas_invoices(moments: pd.DataFrame, records: pd.DataFrame) -> pd.DataFram
     ).fillna({"months_without_invoice_12m": 0})
 
 
-def statement(files: Path, table: str, day: str, days: str) -> str:
-    """The SQL for an engine: how it names a table, a day in Shanghai, days between two."""
+def statement(files: Path, table: str, day: str) -> str:
+    """The SQL for an engine: how it names a table and a day in Shanghai."""
     text = SQL.read_text(encoding="utf-8").replace("$day$", day)
-    text = text.replace("$days(established_on, registrations.applied_on)$", days)
     for folder in folders(files):
         text = text.replace(f"${folder.name}$", table.format(name=folder.name, folder=folder))
     return text
@@ -268,7 +265,6 @@ def by_duckdb(files: Path) -> Made:
         files,
         "read_parquet('{folder}/*.parquet')",
         f"CAST(timezone('{ZONE}', applied_at) AS DATE)",
-        "date_diff('day', established_on, registrations.applied_on)",
     )
     with duckdb.connect(config={"threads": 1}) as connection:
         return connection.sql(query).pl(), {}
@@ -292,7 +288,6 @@ def by_spark(files: Path) -> Made:
         files,
         "{name}",
         f"CAST(from_utc_timestamp(applied_at, '{ZONE}') AS DATE)",
-        "datediff(registrations.applied_on, established_on)",
     )
     table = pl.from_arrow(spark.sql(query).toArrow())
     figures = {"cpu_seconds": jvm_seconds(machine) - cpu, "peak_mb": memory_mb(machine)}
@@ -310,7 +305,7 @@ TOOLS: dict[str, Callable[[Path], Made]] = {
     "pandas": by_pandas,
     "duckdb": by_duckdb,
     "spark": by_spark,
-    "build (3)": by_build_of_three,
+    "build (2)": by_build_of_two,
 }
 
 
@@ -320,7 +315,7 @@ def row(
     """Figures of a tool, and how they compare with ``build`` of the same features."""
     table = pl.read_parquet(results / f"{name}.parquet")
     features = [feature for feature in FEATURES if feature in table.columns]
-    ours = "build" if len(features) == len(FEATURES) else "build (3)"
+    ours = "build" if len(features) == len(FEATURES) else "build (2)"
     agree(name, table, pl.read_parquet(results / f"{ours}.parquet"), features)
     best = min(kept, key=lambda run: run["cpu_seconds"])
     times = best["cpu_seconds"] / min(run["cpu_seconds"] for run in runs[ours])

@@ -4,7 +4,7 @@ WITH moments AS (
     SELECT application_id, business_id, $day$ AS applied_on FROM $applications$
 ),
 registrations AS (
-    SELECT application_id, applied_on, established_on, status, registered_capital_fen
+    SELECT application_id, applied_on, status, registered_capital_fen
     FROM moments JOIN (
         SELECT *, lead(known_on) OVER (PARTITION BY business_id ORDER BY known_on) AS ended_on
         FROM $registrations$
@@ -60,7 +60,6 @@ invoiced AS (
     FROM issued GROUP BY application_id
 )
 SELECT moments.application_id,
-    $days(established_on, registrations.applied_on)$ * (12e0 / 365.25e0) AS business_age_months,
     CASE WHEN status = 'operating' THEN 1.0 WHEN status IS NOT NULL THEN 0.0 END AS is_operating,
     registered_capital_fen * 1e-2 AS registered_capital,
     late_returns_24m, missing_returns_24m, amended_returns_24m, tax_paid_12m, months_since_return,

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig
-from feast.types import Int64, String, UnixTimestamp
+from feast.types import Int64, String
 from feast.value_type import ValueType
 
 ZONE = "Asia/Shanghai"
 
 
 def main(few: Path, files: Path, out: Path) -> None:
-    """Write three features of every application; print figures as JSON.
+    """Write two features of every application; print figures as JSON.
 
     What is loaded for the first ``few`` businesses does not count.
     """
@@ -39,16 +39,13 @@ def features(files: Path) -> pd.DataFrame:
     """The register as known on the day of each application."""
     with tempfile.TemporaryDirectory() as folder:
         store, joined = prepared(files, Path(folder))
-        names = ("established_on", "status", "registered_capital_fen")
+        names = ("status", "registered_capital_fen")
         asked = [f"register:{name}" for name in names]
         rows = store.get_historical_features(entity_df=joined, features=asked).to_df()
-    day = joined.set_index("application_id")["event_timestamp"]
     rows = rows.set_index("application_id")
-    age = (day - pd.to_datetime(rows["established_on"], utc=True)).dt.days
     status = rows["status"]
     return pd.DataFrame(
         {
-            "business_age_months": age * (12 / 365.25),
             "is_operating": (status == "operating").where(status.notna()).astype(float),
             "registered_capital": rows["registered_capital_fen"].astype(float) * 0.01,
         }
@@ -58,8 +55,7 @@ def features(files: Path) -> pd.DataFrame:
 def prepared(files: Path, folder: Path) -> tuple[FeatureStore, pd.DataFrame]:
     """A store with the register as its only view, and the applications with their days."""
     records = pd.read_parquet(files / "registrations")
-    for name in ("known_on", "established_on"):
-        records[name] = pd.to_datetime(records[name]).dt.tz_localize("UTC")
+    records["known_on"] = pd.to_datetime(records["known_on"]).dt.tz_localize("UTC")
     records.to_parquet(folder / "register.parquet")
     source = FileSource(path=str(folder / "register.parquet"), timestamp_field="known_on")
     business = Entity(name="business_id", value_type=ValueType.STRING)
@@ -68,7 +64,6 @@ def prepared(files: Path, folder: Path) -> tuple[FeatureStore, pd.DataFrame]:
         entities=[business],
         ttl=timedelta(days=0),
         schema=[
-            Field(name="established_on", dtype=UnixTimestamp),
             Field(name="status", dtype=String),
             Field(name="registered_capital_fen", dtype=Int64),
         ],

@@ -67,7 +67,6 @@ def features(files: Path) -> pl.DataFrame:
 
     register = known("registrations", [], ["known_on"]).select(
         "application_id",
-        business_age_months=_.applied_on.delta(_.established_on, unit="day") * (12 / 365.25),
         is_operating=(_.status == "operating").cast("float64"),
         registered_capital=_.registered_capital_fen * 0.01,
     )

@@ -100,7 +100,7 @@ def _services(
         ("microloan, from the records", records, folder / "none"),
     ):
         port = _free_port()
-        served = settings(paths, port=port)
+        served = settings(paths, port=port, backdating=36_500)
         told = {name: str(getattr(served, name)) for name in ("store", "bundles", "gate_keys")}
         told |= {"port": str(port), "keys": str(keys), "online": str(online)}
         told |= {"journal": str(folder / f"journal-{port}" / "journal.db")}

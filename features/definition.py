@@ -2,24 +2,28 @@
 
 The function's name is the column, its docstring the data dictionary, its expression the
 computation. The decorator adds the source, the unit, the direction of risk (which becomes the
-scorer's monotone constraint) and the reason told to an applicant when it counts against them.
+scorer's monotone constraint) and the reason told to an applicant when it counts against them and
+is true of its value.
 
 Feature bodies see time only as age: in the rows they are given, every ``<what>_on`` date of the
 source is ``<what>_ago`` (days before the application), ``period`` is ``months_ago`` (months from
 the period's last month to the application's) and ``months_back`` counts months back from the
-newest known month of the same series. Windows of months are marked for all features of a source
+newest known month of the same series; a source's anniversary is also ``<what>_months_ago``, in
+whole calendar months. Windows of months are marked for all features of a source
 at once; `periods` names them.
 """
 
+import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 import polars as pl
 
 from features.errors import UnknownName
-from features.reasons import REASONS
+from features.reasons import NEUTRAL, REASONS, UNKNOWN
 from features.tables import Table
 
 Risk = Literal["rises", "falls"]
@@ -29,6 +33,15 @@ Risk = Literal["rises", "falls"]
 DIVISION_BY_CONSTANT = re.compile(r"(?<!/)/ \((dyn \w+: )?-?\d")
 DEVIATION = re.compile(r"\.(std|var)\(")
 
+BOUND = re.compile(r"(<=|>=|==|<|>) (-?[0-9.]+)")  # of a reason's truth, as "< -0.2 or > 0.2"
+_COMPARE: dict[str, Callable[[Any, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    "==": operator.eq,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
+
 
 @dataclass(frozen=True, eq=False)  # one declaration is one feature; expressions cannot be compared
 class Feature:
@@ -37,6 +50,9 @@ class Feature:
     ``source`` is the table whose rows the expression aggregates; ``None`` means the expression
     reads the finished row: the request and the features before it. ``plausible`` bounds the values
     that make sense; ``undirected`` says why no direction of risk is declared.
+
+    ``reason`` is true of the values that ``told_if`` names, one or two bounds, or of all if it
+    names none; ``unknown`` is the reason told where the value is not known.
     """
 
     name: str
@@ -47,6 +63,8 @@ class Feature:
     risk: Risk | None
     undirected: str
     reason: str
+    told_if: str
+    unknown: str
     plausible: tuple[float, float] | None
     department: str
 
@@ -54,6 +72,27 @@ class Feature:
     def is_category(self) -> bool:
         """Whether the values are names rather than numbers."""
         return self.unit == "category"
+
+    @cached_property
+    def bounds(self) -> tuple[tuple[str, float], ...]:
+        """``told_if`` as operators and numbers; the reason is true beyond any of them."""
+        if not self.told_if:
+            return ()
+        found = [BOUND.fullmatch(each) for each in self.told_if.split(" or ")]
+        if not all(found):
+            raise ValueError(
+                f'feature {self.name} is told if {self.told_if!r}; write "> 0" or "< 0.8 or > 1.25"'
+            )
+        return tuple((each[1], float(each[2])) for each in found if each)
+
+    def reason_of(self, value: float | str | None) -> str:
+        """The code of the reason that is true of ``value``; a neutral one where no other is."""
+        if value is None:
+            return self.unknown
+        is_true = not self.bounds or any(
+            _COMPARE[operation](value, bound) for operation, bound in self.bounds
+        )
+        return self.reason if is_true else NEUTRAL[self.department]
 
     def __post_init__(self) -> None:
         if not self.meaning:
@@ -70,8 +109,11 @@ class Feature:
             raise ValueError(
                 f"feature {self.name} takes a standard deviation; use periods.volatility"
             )
-        if self.reason not in REASONS:
-            raise UnknownName("reason", self.reason, REASONS)
+        for code in (self.reason, self.unknown):
+            if code not in REASONS:
+                raise UnknownName("reason", code, REASONS)
+        if self.bounds and self.is_category:
+            raise ValueError(f"feature {self.name} is a category; its reason is told of any value")
 
 
 def feature(
@@ -81,6 +123,8 @@ def feature(
     reason: str,
     risk: Risk | None = None,
     undirected: str = "",
+    told_if: str = "",
+    unknown: str = UNKNOWN,
     plausible: tuple[float, float] | None = None,
     department: str | None = None,
 ) -> Callable[[Callable[[], pl.Expr]], Feature]:
@@ -96,6 +140,8 @@ def feature(
             risk=risk,
             undirected=undirected,
             reason=reason,
+            told_if=told_if,
+            unknown=unknown,
             plausible=plausible,
             department=department or (source.department if source else "request"),
         )

@@ -22,9 +22,18 @@ def as_known(moments: pl.DataFrame, records: pl.DataFrame, table: Table) -> pl.L
     Of the versions of a key that are known, the last is valid. ``moments`` has ``row``,
     ``business_id`` and ``applied_on``; the result is ordered by ``row``.
     """
-    seen = _of_one if moments.height == 1 else _of_many
     valid, aged, counted = _cut(table, tuple(records.columns))
-    return seen(moments, records, table).filter(valid).select("row", *aged).with_columns(counted)
+    seen = _seen(moments, records, table)
+    return seen.filter(valid).select("row", *aged).with_columns(counted)
+
+
+def valid_days(moments: pl.DataFrame, records: pl.DataFrame, table: Table) -> pl.LazyFrame:
+    """``row`` and ``known_on`` of the rows valid and known at each moment, as ``as_known``."""
+    read = records.select(
+        [name for name in records.columns if name in {*_order(table), table.holds}]
+    )
+    valid, *_ = _cut(table, tuple(read.columns))
+    return _seen(moments, read, table).filter(valid).select("row", "known_on")
 
 
 def conform(records: pl.DataFrame, table: Table) -> pl.DataFrame:
@@ -45,6 +54,11 @@ def conform(records: pl.DataFrame, table: Table) -> pl.DataFrame:
 def run(plan: pl.LazyFrame) -> pl.DataFrame:
     """The plan's result. The streaming engine, Polars' own choice, takes twice as long here."""
     return plan.collect(optimizations=AS_WRITTEN, engine="in-memory")
+
+
+def _seen(moments: pl.DataFrame, records: pl.DataFrame, table: Table) -> pl.LazyFrame:
+    seen = _of_one if moments.height == 1 else _of_many
+    return seen(moments, records, table)
 
 
 def _of_many(moments: pl.DataFrame, records: pl.DataFrame, table: Table) -> pl.LazyFrame:
@@ -84,6 +98,7 @@ def _cut(
     dates = [name for name in columns if table.dtypes[name] == pl.Date]
     plain = [pl.col(name) for name in columns if name not in dates and name != "business_id"]
     aged = [*plain, *(_age(name) for name in dates if name != "period")]
+    aged += [_whole_months(name) for name in dates if name == table.anniversary]
     if "period" not in dates:
         return valid, aged, ()
     length = pl.col("months") if "months" in table.dtypes else pl.lit(1)
@@ -96,6 +111,14 @@ def _cut(
 def _age(day: str) -> pl.Expr:
     days = (pl.col("applied_on") - pl.col(day)).dt.total_days()
     return days.alias(day.removesuffix("_on") + "_ago")
+
+
+def _whole_months(day: str) -> pl.Expr:
+    """Calendar months that are over; one without such a day is over on its last."""
+    last = pl.col("applied_on").dt.month_end().dt.day()
+    is_reached = pl.col("applied_on").dt.day() >= pl.min_horizontal(pl.col(day).dt.day(), last)
+    months = _month_number("applied_on") - _month_number(day) - (~is_reached).cast(pl.Int64)
+    return months.alias(day.removesuffix("_on") + "_months_ago")
 
 
 def _month_number(day: str) -> pl.Expr:

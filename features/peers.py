@@ -23,43 +23,43 @@ def _off_the_middle(column: str) -> pl.Expr:
     return (_newest(column) * 2 - 100).abs() * SHARE
 
 
-@feature(PEERS, unit="share", risk="falls", reason="R43", plausible=(0, 1))
+@feature(PEERS, unit="share", risk="falls", reason="R43", told_if="< 0.5", plausible=(0, 1))
 def sales_growth_position() -> pl.Expr:
     """Share of similar businesses whose declared sales of half a year grew less, year on year."""
     return _position("sales_growth_percentile")
 
 
-@feature(PEERS, unit="share", risk="rises", reason="R44", plausible=(0, 1))
+@feature(PEERS, unit="share", risk="rises", reason="R44", told_if="> 0.5", plausible=(0, 1))
 def sales_volatility_position() -> pl.Expr:
     """Share of similar businesses whose declared sales are less volatile."""
     return _position("sales_volatility_percentile")
 
 
-@feature(PEERS, unit="share", risk="falls", reason="R45", plausible=(0, 1))
+@feature(PEERS, unit="share", risk="falls", reason="R45", told_if="< 0.5", plausible=(0, 1))
 def electricity_growth_position() -> pl.Expr:
     """Share of similar businesses whose electricity of half a year grew less, year on year."""
     return _position("electricity_growth_percentile")
 
 
-@feature(PEERS, unit="share", risk="rises", reason="R26", plausible=(0, 1))
+@feature(PEERS, unit="share", risk="rises", reason="R26", told_if="> 0.5", plausible=(0, 1))
 def vat_burden_off_peers() -> pl.Expr:
     """How far VAT over declared sales is off that of similar businesses: 0 amid them, 1 outside."""
     return _off_the_middle("vat_burden_percentile")
 
 
-@feature(PEERS, unit="share", risk="rises", reason="R25", plausible=(0, 1))
+@feature(PEERS, unit="share", risk="rises", reason="R25", told_if="> 0.5", plausible=(0, 1))
 def purchases_off_peers() -> pl.Expr:
     """How far purchases over sales are off those of similar businesses: 0 amid them, 1 outside."""
     return _off_the_middle("purchases_to_sales_percentile")
 
 
-@feature(PEERS, unit="share", risk="rises", reason="R31", plausible=(0, 1))
+@feature(PEERS, unit="share", risk="rises", reason="R31", told_if="> 0.5", plausible=(0, 1))
 def electricity_to_sales_off_peers() -> pl.Expr:
     """How far electricity over sales is off that of similar businesses: 0 amid them, 1 outside."""
     return _off_the_middle("electricity_to_sales_percentile")
 
 
-@feature(PEERS, unit="ratio", risk="falls", reason="R46", plausible=(0, 50))
+@feature(PEERS, unit="ratio", risk="falls", reason="R46", told_if="< 1", plausible=(0, 50))
 def peer_sales_growth() -> pl.Expr:
     """Median growth of half a year of declared sales, year on year, among similar businesses."""
     return _newest("sales_growth_median")
@@ -68,7 +68,7 @@ def peer_sales_growth() -> pl.Expr:
 @feature(
     PEERS,
     unit="count",
-    reason="R32",
+    reason="R61",
     undirected="says how many there are to compare with, not how they compare",
     plausible=(0, 1e7),
 )

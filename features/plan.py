@@ -71,7 +71,7 @@ def _reading(source: Table, expressions: Sequence[pl.Expr]) -> Reading:
 
 def _columns_read(named: Iterable[str], source: Table) -> tuple[str, ...]:
     """Columns of ``source`` that cut time or are ``named``; never sensitive ones."""
-    dates = {name.removesuffix("_ago") + "_on" for name in named}
+    dates = {name.removesuffix("_ago").removesuffix("_months") + "_on" for name in named}
     cut = {"business_id", *source.key, *source.version, *source.series, source.holds, "months"}
     read = (set(named) | dates | cut) - set(source.sensitive)
     return tuple(name for name in source.dtypes if name in read)

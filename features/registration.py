@@ -24,13 +24,15 @@ def _months_since(*kinds: str) -> pl.Expr:
     return pl.col("happened_ago").filter(_events(*kinds)).min() * MONTHS
 
 
-@feature(REGISTRATIONS, unit="months", risk="falls", reason="R01", plausible=(0, 1200))
+@feature(
+    REGISTRATIONS, unit="months", risk="falls", reason="R01", told_if="< 36", plausible=(0, 1200)
+)
 def business_age_months() -> pl.Expr:
-    """Months since the business was established."""
-    return pl.col("established_ago").last() * MONTHS
+    """Whole calendar months since the business was established: two years to the day are 24."""
+    return pl.col("established_months_ago").last().cast(pl.Float64)
 
 
-@feature(REGISTRATIONS, unit="flag", risk="falls", reason="C03", plausible=(0, 1))
+@feature(REGISTRATIONS, unit="flag", risk="falls", reason="R48", told_if="== 0", plausible=(0, 1))
 def is_operating() -> pl.Expr:
     """1 if the register says the business is in operation, 0 if suspended, moved out or closed."""
     return (pl.col("status") == "operating").last().cast(pl.Float64)
@@ -63,7 +65,8 @@ def registered_capital() -> pl.Expr:
 @feature(
     REGISTRATIONS,
     unit="days",
-    reason="R32",
+    reason="R52",
+    told_if="> 365",
     undirected="says when the register last spoke, not what it said",
     plausible=(0, 40_000),
 )
@@ -72,31 +75,57 @@ def days_since_register_record() -> pl.Expr:
     return pl.col("known_ago").min().cast(pl.Float64)
 
 
-@feature(REGISTRATION_EVENTS, unit="months", risk="falls", reason="R02", plausible=(0, 1200))
+@feature(
+    REGISTRATION_EVENTS,
+    unit="months",
+    risk="falls",
+    reason="R02",
+    told_if="< 24",
+    unknown="R57",
+    plausible=(0, 1200),
+)
 def months_since_control_change() -> pl.Expr:
     """Months since the legal representative or a shareholder last changed; null if never seen."""
     return _months_since("legal_representative_changed", "shareholder_changed")
 
 
-@feature(REGISTRATION_EVENTS, unit="count", risk="rises", reason="R03", plausible=(0, 100))
+@feature(
+    REGISTRATION_EVENTS,
+    unit="count",
+    risk="rises",
+    reason="R03",
+    told_if=">= 2",
+    plausible=(0, 100),
+)
 def register_changes_24m() -> pl.Expr:
     """Changes of address, representative or shareholder in the last 24 months."""
     return _count_24m("address_changed", "legal_representative_changed", "shareholder_changed")
 
 
-@feature(REGISTRATION_EVENTS, unit="count", risk="rises", reason="R03", plausible=(0, 100))
+@feature(
+    REGISTRATION_EVENTS,
+    unit="count",
+    risk="rises",
+    reason="R03",
+    told_if=">= 2",
+    plausible=(0, 100),
+)
 def address_changes_24m() -> pl.Expr:
     """Changes of address in the last 24 months."""
     return _count_24m("address_changed")
 
 
-@feature(REGISTRATION_EVENTS, unit="count", risk="rises", reason="R02", plausible=(0, 100))
+@feature(
+    REGISTRATION_EVENTS, unit="count", risk="rises", reason="R02", told_if="> 0", plausible=(0, 100)
+)
 def representative_changes_24m() -> pl.Expr:
     """Changes of the legal representative in the last 24 months."""
     return _count_24m("legal_representative_changed")
 
 
-@feature(REGISTRATION_EVENTS, unit="count", risk="rises", reason="R02", plausible=(0, 100))
+@feature(
+    REGISTRATION_EVENTS, unit="count", risk="rises", reason="R02", told_if="> 0", plausible=(0, 100)
+)
 def shareholder_changes_24m() -> pl.Expr:
     """Changes of shareholders in the last 24 months."""
     return _count_24m("shareholder_changed")
@@ -114,7 +143,9 @@ def capital_reductions_24m() -> pl.Expr:
     return _count_24m("capital_reduced")
 
 
-@feature(REGISTRATION_EVENTS, unit="flag", risk="rises", reason="R04", plausible=(0, 1))
+@feature(
+    REGISTRATION_EVENTS, unit="flag", risk="rises", reason="R04", told_if="== 1", plausible=(0, 1)
+)
 def is_listed_abnormal() -> pl.Expr:
     """1 while the business stands on the abnormal-operation list, 0 after its removal."""
     listed = pl.col("happened_ago").filter(_events("abnormal_listed")).min()
@@ -122,55 +153,91 @@ def is_listed_abnormal() -> pl.Expr:
     return (listed.is_not_null() & (removed.is_null() | (listed < removed))).cast(pl.Float64)
 
 
-@feature(REGISTRATION_EVENTS, unit="count", risk="rises", reason="R05", plausible=(0, 50))
+@feature(
+    REGISTRATION_EVENTS, unit="count", risk="rises", reason="R05", told_if="> 0", plausible=(0, 50)
+)
 def abnormal_listings_24m() -> pl.Expr:
     """Entries on the abnormal-operation list in the last 24 months."""
     return _count_24m("abnormal_listed")
 
 
-@feature(REGISTRATION_EVENTS, unit="months", risk="falls", reason="R05", plausible=(0, 1200))
+@feature(
+    REGISTRATION_EVENTS,
+    unit="months",
+    risk="falls",
+    reason="R05",
+    told_if="<= 24",
+    unknown="R57",
+    plausible=(0, 1200),
+)
 def months_since_abnormal_listing() -> pl.Expr:
     """Months since the newest entry on the abnormal-operation list; null if there never was one."""
     return _months_since("abnormal_listed")
 
 
-@feature(REGISTRATION_EVENTS, unit="count", risk="rises", reason="R07", plausible=(0, 100))
+@feature(
+    REGISTRATION_EVENTS, unit="count", risk="rises", reason="R07", told_if="> 0", plausible=(0, 100)
+)
 def penalties_24m() -> pl.Expr:
     """Administrative penalties in the last 24 months."""
     return _count_24m("penalty")
 
 
-@feature(REGISTRATION_EVENTS, unit="yuan", risk="rises", reason="R07", plausible=(0, 1e10))
+@feature(
+    REGISTRATION_EVENTS, unit="yuan", risk="rises", reason="R07", told_if="> 0", plausible=(0, 1e10)
+)
 def penalty_amount_24m() -> pl.Expr:
     """Administrative penalties of the last 24 months, as far as their amounts are known."""
     return _amount_24m("penalty")
 
 
-@feature(REGISTRATION_EVENTS, unit="months", risk="falls", reason="R07", plausible=(0, 1200))
+@feature(
+    REGISTRATION_EVENTS,
+    unit="months",
+    risk="falls",
+    reason="R07",
+    told_if="<= 24",
+    unknown="R57",
+    plausible=(0, 1200),
+)
 def months_since_penalty() -> pl.Expr:
     """Months since the newest administrative penalty; null if there never was one."""
     return _months_since("penalty")
 
 
-@feature(REGISTRATION_EVENTS, unit="count", risk="rises", reason="R08", plausible=(0, 100))
+@feature(
+    REGISTRATION_EVENTS, unit="count", risk="rises", reason="R49", told_if="> 0", plausible=(0, 100)
+)
 def judgment_debts_24m() -> pl.Expr:
     """Judgments against the business as debtor, known by now, of the last 24 months."""
     return _count_24m("judgment_debtor")
 
 
-@feature(REGISTRATION_EVENTS, unit="yuan", risk="rises", reason="R08", plausible=(0, 1e12))
+@feature(
+    REGISTRATION_EVENTS, unit="yuan", risk="rises", reason="R49", told_if="> 0", plausible=(0, 1e12)
+)
 def judgment_amount_24m() -> pl.Expr:
     """Judgments against the business of the last 24 months, as far as their amounts are known."""
     return _amount_24m("judgment_debtor")
 
 
-@feature(REGISTRATION_EVENTS, unit="months", risk="falls", reason="R08", plausible=(0, 1200))
+@feature(
+    REGISTRATION_EVENTS,
+    unit="months",
+    risk="falls",
+    reason="R49",
+    told_if="<= 24",
+    unknown="R57",
+    plausible=(0, 1200),
+)
 def months_since_judgment() -> pl.Expr:
     """Months since the newest judgment against the business; null if there never was one."""
     return _months_since("judgment_debtor")
 
 
-@feature(REGISTRATION_EVENTS, unit="count", risk="rises", reason="R06", plausible=(0, 10))
+@feature(
+    REGISTRATION_EVENTS, unit="count", risk="rises", reason="R06", told_if="> 0", plausible=(0, 10)
+)
 def annual_reports_missed_36m() -> pl.Expr:
     """Annual reports missed in the last 36 months."""
     return count(within(1096, "happened_ago", where=_events("annual_report_missed")))

@@ -7,9 +7,12 @@ from features.periods import YUAN, ratio
 
 AMOUNT = pl.col("amount_fen") * YUAN
 YEAR = 12
+LARGEST = 100_000_000  # yuan that may be asked for; more is a slip of the pen
 
 
-@feature(None, unit="yuan", reason="R37", undirected="large firms ask for more", plausible=(1, 1e8))
+@feature(
+    None, unit="yuan", reason="R37", undirected="large firms ask for more", plausible=(1, LARGEST)
+)
 def amount() -> pl.Expr:
     """Amount asked for."""
     return AMOUNT
@@ -35,13 +38,13 @@ def repayment_form() -> pl.Expr:
     return pl.col("repayment").cast(pl.String)
 
 
-@feature(None, unit="months", risk="rises", reason="R14", plausible=(0, 10_000))
+@feature(None, unit="months", risk="rises", reason="R14", told_if="> 1.2", plausible=(0, 10_000))
 def amount_to_declared_sales() -> pl.Expr:
     """Amount asked for over declared monthly sales."""
     return ratio(AMOUNT, pl.col("declared_sales_monthly_12m"))
 
 
-@feature(None, unit="months", risk="rises", reason="R14", plausible=(0, 10_000))
+@feature(None, unit="months", risk="rises", reason="R14", told_if="> 1.2", plausible=(0, 10_000))
 def amount_to_invoiced_sales() -> pl.Expr:
     """Amount asked for over invoiced monthly sales."""
     return ratio(AMOUNT, pl.col("invoiced_sales_monthly_12m"))
@@ -53,19 +56,21 @@ def amount_to_tax_paid() -> pl.Expr:
     return ratio(AMOUNT, pl.col("tax_paid_12m"))
 
 
-@feature(None, unit="ratio", risk="rises", reason="R36", plausible=(0, 1e4))
+@feature(None, unit="ratio", risk="rises", reason="R36", told_if="> 0.1", plausible=(0, 1e4))
 def instalment_to_declared_sales() -> pl.Expr:
     """Principal a month of the term over declared monthly sales."""
     return ratio(AMOUNT, pl.col("declared_sales_monthly_12m") * pl.col("term_months"))
 
 
-@feature(None, unit="ratio", risk="rises", reason="R36", plausible=(0, 1e6))
+@feature(
+    None, unit="ratio", risk="rises", reason="R36", told_if="> 1", unknown="R37", plausible=(0, 1e6)
+)
 def instalment_to_invoiced_margin() -> pl.Expr:
     """Principal a month over invoiced sales less purchases; null where nothing is left of them."""
     return ratio(AMOUNT, pl.col("invoiced_margin_monthly_12m") * pl.col("term_months"))
 
 
-@feature(None, unit="ratio", risk="rises", reason="R33", plausible=(0, 1e4))
+@feature(None, unit="ratio", risk="rises", reason="R33", told_if="> 0.1", plausible=(0, 1e4))
 def debt_to_declared_sales() -> pl.Expr:
     """Balance owed to this bank and the amount asked for, over a year of declared sales."""
     debt = AMOUNT + pl.col("balance_owed")
@@ -76,6 +81,7 @@ def debt_to_declared_sales() -> pl.Expr:
     None,
     unit="ratio",
     reason="R31",
+    told_if="< 0.8 or > 1.25",
     undirected="declaring less than was invoiced and more are both signs",
     plausible=(0, 1000),
     department="tax",
@@ -88,7 +94,7 @@ def declared_to_invoiced_sales() -> pl.Expr:
 @feature(
     None,
     unit="kWh per thousand yuan",
-    reason="R31",
+    reason="R59",
     undirected="a mismatch in either direction is the sign",
     plausible=(0, 1e6),
     department="utility",
@@ -101,7 +107,7 @@ def electricity_to_declared_sales() -> pl.Expr:
 @feature(
     None,
     unit="kWh per thousand yuan",
-    reason="R31",
+    reason="R59",
     undirected="a mismatch in either direction is the sign",
     plausible=(0, 1e6),
     department="utility",
@@ -115,6 +121,7 @@ def electricity_to_invoiced_sales() -> pl.Expr:
     None,
     unit="difference of ratios",
     reason="R31",
+    told_if="< -0.2 or > 0.2",
     undirected="sales that grow without power, and power without sales, are both signs",
     plausible=(-1000, 1000),
     department="utility",
@@ -128,6 +135,7 @@ def declared_less_electricity_yoy_3m() -> pl.Expr:
     None,
     unit="difference of ratios",
     reason="R31",
+    told_if="< -0.2 or > 0.2",
     undirected="declaring less than was invoiced and more are both signs",
     plausible=(-1000, 1000),
     department="tax",
@@ -137,7 +145,7 @@ def declared_less_invoiced_yoy_3m() -> pl.Expr:
     return pl.col("declared_sales_yoy_3m") - pl.col("invoiced_sales_yoy_3m")
 
 
-@feature(None, unit="count", risk="falls", reason="R32", plausible=(0, 4))
+@feature(None, unit="count", risk="falls", reason="R32", told_if="< 4", plausible=(0, 4))
 def sources_known() -> pl.Expr:
     """Of register, returns, invoices and utility bills, how many know the business."""
     told = (

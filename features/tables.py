@@ -516,6 +516,7 @@ class Table:
     month anchors windows. ``entity`` is the column whose hash places a row in a bucket. Of a
     business without a row, a ``complete`` table says that nothing happened (counts are zero), any
     other says nothing (all is unknown). A ``personal`` table serves linking and no feature.
+    The age of the date ``anniversary`` is told in whole calendar months too.
     """
 
     name: str
@@ -525,6 +526,7 @@ class Table:
     series: tuple[str, ...] = ()
     entity: str = "business_id"
     holds: str | None = None
+    anniversary: str | None = None
     delivered: bool = True
     complete: bool = False
     personal: bool = False
@@ -550,7 +552,13 @@ class Table:
         return pl.DataFrame(schema=self.dtypes)
 
 
-REGISTRATIONS = Table("registrations", Registrations, "registry", ("business_id",))
+REGISTRATIONS = Table(
+    "registrations",
+    Registrations,
+    "registry",
+    ("business_id",),
+    anniversary="established_on",
+)
 REGISTERED_NAMES = Table(
     "registered_names", RegisteredNames, "registry", ("business_id",), personal=True
 )
@@ -614,3 +622,6 @@ TABLES: Mapping[str, Table] = {
     )
 }
 FEEDS: Mapping[str, Table] = {name: table for name, table in TABLES.items() if table.delivered}
+
+# Of a business, and dated by a department: what can be fresh or stale, or missing of somebody.
+DATED = tuple(t for t in TABLES.values() if t.entity == "business_id" and t.department != "bank")

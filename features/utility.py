@@ -18,6 +18,10 @@ def _used(service: str, months: int, before: int = 0) -> pl.Expr:
     return over(months, pl.col("quantity"), before=before, of=service)
 
 
+def _days_overdue(which: pl.Expr) -> pl.Expr:
+    return pl.col("due_ago").filter(which).max().fill_null(0).cast(pl.Float64)
+
+
 def _growth(service: str, months: int, before: int) -> pl.Expr:
     """Quantity per bill of the newest ``months`` over that of those ``before`` months earlier."""
     now, then = _used(service, months), _used(service, months, before)
@@ -27,7 +31,7 @@ def _growth(service: str, months: int, before: int) -> pl.Expr:
 @feature(
     LINKED_BILLS,
     unit="kWh",
-    reason="R31",
+    reason="R47",
     undirected="what a trade needs differs a hundredfold",
     plausible=(0, 1e7),
 )
@@ -36,44 +40,44 @@ def electricity_monthly_12m() -> pl.Expr:
     return mean(_used("electricity", 12))
 
 
-@feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R27", plausible=(0, 50))
+@feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R27", told_if="< 1", plausible=(0, 50))
 def electricity_growth_12m() -> pl.Expr:
     """Electricity per bill in the newest 12 known months over that in the 12 before."""
     return _growth("electricity", 12, before=12)
 
 
-@feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R27", plausible=(0, 100))
+@feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R27", told_if="< 1", plausible=(0, 100))
 def electricity_yoy_3m() -> pl.Expr:
     """Electricity per bill in the newest 3 known months over the same 3 a year before."""
     return _growth("electricity", 3, before=12)
 
 
-@feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R27", plausible=(0, 1000))
+@feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R27", told_if="< 1", plausible=(0, 1000))
 def electricity_yoy_6m() -> pl.Expr:
     """Electricity per bill in the newest 6 known months over the same 6 a year before."""
     return _growth("electricity", 6, before=12)
 
 
-@feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R27", plausible=(0, 1000))
+@feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R27", told_if="< 1", plausible=(0, 1000))
 def electricity_trend_6m() -> pl.Expr:
     """Electricity per bill in the newest 6 known months over that in the 6 before."""
     return _growth("electricity", 6, before=6)
 
 
-@feature(LINKED_BILLS, unit="ratio", risk="rises", reason="R42", plausible=(0, 20))
+@feature(LINKED_BILLS, unit="ratio", risk="rises", reason="R42", told_if="> 0.4", plausible=(0, 20))
 def electricity_volatility_24m() -> pl.Expr:
     """Standard deviation over mean of the electricity bills of the newest 24 known months."""
     return volatility(_used("electricity", 24))
 
 
-@feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R28", plausible=(0, 1))
+@feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R28", told_if="< 0.2", plausible=(0, 1))
 def electricity_lowest_share_12m() -> pl.Expr:
     """Lowest bill over the mean bill in the newest 12 known months: near 0 where work stopped."""
     used = _used("electricity", 12)
     return ratio(used.min() * used.count(), used.sum())
 
 
-@feature(LINKED_BILLS, unit="count", risk="rises", reason="R28", plausible=(0, 200))
+@feature(LINKED_BILLS, unit="count", risk="rises", reason="R28", told_if="> 0", plausible=(0, 200))
 def idle_electricity_bills_12m() -> pl.Expr:
     """Bills under a fifth of the mean bill in the newest 12 known months: stoppages."""
     used = _used("electricity", 12)
@@ -83,7 +87,8 @@ def idle_electricity_bills_12m() -> pl.Expr:
 @feature(
     LINKED_BILLS,
     unit="share",
-    reason="R32",
+    reason="R52",
+    told_if="> 0",
     undirected="the meter reader's doing, not the customer's",
     plausible=(0, 1),
 )
@@ -95,7 +100,7 @@ def estimated_bills_share_12m() -> pl.Expr:
 @feature(
     LINKED_BILLS,
     unit="m³",
-    reason="R31",
+    reason="R47",
     undirected="what a trade needs differs a hundredfold",
     plausible=(0, 1e7),
 )
@@ -104,7 +109,7 @@ def water_monthly_12m() -> pl.Expr:
     return mean(_used("water", 12))
 
 
-@feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R41", plausible=(0, 1000))
+@feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R41", told_if="< 1", plausible=(0, 1000))
 def water_yoy_6m() -> pl.Expr:
     """Water per bill in the newest 6 known months over the same 6 a year before."""
     return _growth("water", 6, before=12)
@@ -113,7 +118,7 @@ def water_yoy_6m() -> pl.Expr:
 @feature(
     LINKED_BILLS,
     unit="m³",
-    reason="R31",
+    reason="R47",
     undirected="what a trade needs differs a hundredfold",
     plausible=(0, 1e7),
 )
@@ -122,68 +127,76 @@ def gas_monthly_12m() -> pl.Expr:
     return mean(_used("gas", 12))
 
 
-@feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R41", plausible=(0, 1000))
+@feature(LINKED_BILLS, unit="ratio", risk="falls", reason="R41", told_if="< 1", plausible=(0, 1000))
 def gas_yoy_6m() -> pl.Expr:
     """Gas per bill in the newest 6 known months over the same 6 a year before."""
     return _growth("gas", 6, before=12)
 
 
-@feature(LINKED_BILLS, unit="count", risk="rises", reason="R29", plausible=(0, 200))
+@feature(LINKED_BILLS, unit="count", risk="rises", reason="R29", told_if="> 0", plausible=(0, 200))
 def late_utility_bills_12m() -> pl.Expr:
     """Bills of the newest 12 known months paid after they were due, or overdue and open."""
     return count(in_months(0, 12) & LATE)
 
 
-@feature(LINKED_BILLS, unit="count", risk="rises", reason="R29", plausible=(0, 100))
+@feature(LINKED_BILLS, unit="count", risk="rises", reason="R29", told_if="> 0", plausible=(0, 100))
 def late_utility_bills_3m() -> pl.Expr:
     """Bills of the newest 3 known months paid after they were due, or overdue and open."""
     return count(in_months(0, 3) & LATE)
 
 
-@feature(LINKED_BILLS, unit="share", risk="rises", reason="R29", plausible=(0, 1))
+@feature(LINKED_BILLS, unit="share", risk="rises", reason="R29", told_if="> 0", plausible=(0, 1))
 def late_utility_share_12m() -> pl.Expr:
     """Bills paid late or overdue and open, over all bills of the newest 12 known months."""
     return mean(over(12, LATE.cast(pl.Int64)))
 
 
-@feature(LINKED_BILLS, unit="days", risk="rises", reason="R29", plausible=(0, 5000))
+@feature(LINKED_BILLS, unit="days", risk="rises", reason="R29", told_if="> 0", plausible=(0, 5000))
 def longest_utility_delay_24m() -> pl.Expr:
     """Most days a bill of the newest 24 known months was paid late, or is overdue so far."""
     return over(24, DELAY).max().clip(0).cast(pl.Float64)
 
 
-@feature(LINKED_BILLS, unit="count", risk="rises", reason="R29", plausible=(0, 200))
+@feature(LINKED_BILLS, unit="count", risk="rises", reason="R29", told_if="> 0", plausible=(0, 200))
 def utility_bills_30_days_late_24m() -> pl.Expr:
     """Bills of the newest 24 known months over 30 days late: then supply may be cut off."""
     return count(in_months(0, 24) & (DELAY > CUT_OFF_DAYS))
 
 
-@feature(LINKED_BILLS, unit="yuan", risk="rises", reason="R29", plausible=(0, 1e8))
+@feature(LINKED_BILLS, unit="yuan", risk="rises", reason="R29", told_if="> 0", plausible=(0, 1e8))
 def utility_arrears() -> pl.Expr:
     """Amount of the bills that are overdue and open."""
     return pl.col("amount_fen").filter(OVERDUE).sum() * YUAN
 
 
-@feature(LINKED_BILLS, unit="days", risk="rises", reason="R29", plausible=(0, 3000))
+@feature(LINKED_BILLS, unit="days", risk="rises", reason="R29", told_if="> 0", plausible=(0, 3000))
 def utility_days_overdue() -> pl.Expr:
     """Days the oldest open bill is overdue; 0 if none is."""
-    return pl.col("due_ago").filter(OVERDUE).max().fill_null(0).cast(pl.Float64)
+    return _days_overdue(OVERDUE)
 
 
-@feature(LINKED_BILLS, unit="months", risk="rises", reason="R32", plausible=(0, 600))
+@feature(LINKED_BILLS, unit="days", risk="rises", reason="R29", told_if="> 0", plausible=(0, 3000))
+def electricity_days_overdue() -> pl.Expr:
+    """Days the oldest open electricity bill is overdue; 0 if none is."""
+    return _days_overdue(OVERDUE & of_series("electricity"))
+
+
+@feature(LINKED_BILLS, unit="months", risk="rises", reason="R52", told_if="> 2", plausible=(0, 600))
 def months_since_electricity() -> pl.Expr:
     """Months since the newest known electricity bill's month."""
     return pl.col("months_ago").filter(of_series("electricity")).min().cast(pl.Float64)
 
 
-@feature(LINKED_BILLS, unit="months", risk="falls", reason="R32", plausible=(0, 24))
+@feature(LINKED_BILLS, unit="months", risk="falls", reason="R51", told_if="< 24", plausible=(0, 24))
 def electricity_months_24m() -> pl.Expr:
     """Months with an electricity bill among the last 24 before the application."""
     billed = of_series("electricity") & pl.col("months_ago").is_between(1, 24)
     return pl.col("months_ago").filter(billed).n_unique().cast(pl.Float64)
 
 
-@feature(LINKED_BILLS, unit="months", risk="falls", reason="R32", plausible=(0, 1200))
+@feature(
+    LINKED_BILLS, unit="months", risk="falls", reason="R51", told_if="< 24", plausible=(0, 1200)
+)
 def electricity_history_months() -> pl.Expr:
     """Months since the oldest known electricity bill's month."""
     return pl.col("months_ago").filter(of_series("electricity")).max().cast(pl.Float64)
@@ -192,7 +205,8 @@ def electricity_history_months() -> pl.Expr:
 @feature(
     LINKED_BILLS,
     unit="days",
-    reason="R32",
+    reason="R52",
+    told_if="> 45",
     undirected="says when the department last spoke, not what it said",
     plausible=(0, 20_000),
 )
@@ -202,14 +216,16 @@ def days_since_utility_record() -> pl.Expr:
 
 
 @feature(
-    LINKED_BILLS, unit="count", reason="R32", undirected="a matter of premises", plausible=(0, 100)
+    LINKED_BILLS, unit="count", reason="R47", undirected="a matter of premises", plausible=(0, 100)
 )
 def electricity_meters() -> pl.Expr:
     """Electricity meters with a bill in the newest 12 known months."""
     return over(12, pl.col("meter_id"), of="electricity").n_unique().cast(pl.Float64)
 
 
-@feature(LINKED_BILLS, unit="probability", risk="falls", reason="R32", plausible=(0, 1))
+@feature(
+    LINKED_BILLS, unit="probability", risk="falls", reason="R52", told_if="< 1", plausible=(0, 1)
+)
 def link_confidence() -> pl.Expr:
     """Lowest probability, among the meters billed in the newest 12 months, of being the business's.
 

@@ -29,7 +29,8 @@ The {count} features of the catalogue, as `features/` declares them; written by 
 
 Empty means not known; zero means zero. *Risk* is the declared direction, which the scorer must
 keep: `rises` if more of it never lowers the probability of default. *Reason* is what an applicant
-is told when the feature counted against them.
+is told when the feature counted against them and, where values are named, has one of those; of any
+other value the neutral reason of the department is told.
 """
 
 
@@ -107,7 +108,7 @@ def _department_section(department: str, features: Sequence[Feature]) -> str:
             feature.unit,
             _range(feature.plausible),
             feature.risk or f"– ({feature.undirected})",
-            feature.reason,
+            f"{feature.reason} if {feature.told_if}" if feature.told_if else feature.reason,
             f"`{feature.source.name}`" if feature.source else "the row",
         )
         for feature in features

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from pipelines import console
-from pipelines.service import Invitation, ask, invite, new_key, running, settings, stop_at_interrupt
+from pipelines.service import (
+    PROVINCE_DAYS,
+    Invitation,
+    ask,
+    invite,
+    new_key,
+    running,
+    settings,
+    stop_at_interrupt,
+)
 from pipelines.settings import Var
 
 
@@ -20,7 +29,8 @@ def run(
     Returns the figures of every step, the seconds of the work, and with ``once`` the decision.
     """
     began = time.monotonic()
-    served = settings(paths, port=free_port() if once else port)  # before the work, not after it
+    chosen = free_port() if once else port
+    served = settings(paths, port=chosen, backdating=PROVINCE_DAYS)  # before the work, not after it
     _settle_prefect(paths.prefect)
     console.people.print("Starting the flow (Prefect makes its database first) …")
     from pipelines.flow import whole_path
@@ -72,7 +82,8 @@ def free_port() -> int:
 
 
 def _shown(decision: dict[str, Any]) -> dict[str, Any]:
-    reasons = "; ".join(reason["text"]["en"] for reason in decision["reasons"])
+    told = [*decision["statuses"], *decision["reasons"]]
+    reasons = "; ".join(each["text"]["en"] for each in told)
     plain = {name: value for name, value in decision.items() if not isinstance(value, dict | list)}
     return {**plain, "reasons": reasons or "none"}
 
@@ -80,6 +91,7 @@ def _shown(decision: dict[str, Any]) -> dict[str, Any]:
 def _tell(invitation: Invitation, paths: Var, seconds: float) -> None:
     say = console.people.print
     say(f"\nReady after {seconds:.0f} s. The service answers on {invitation.url} (Ctrl-C ends it).")
+    say("Its made-up records end in the past: applications may be dated back to them.")
     say("\nAsk for a decision:\n")
     say(invitation.curl, soft_wrap=True, highlight=False, markup=False)
     say("\nOr ask in the browser, where it is filled in:\n")

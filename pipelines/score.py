@@ -108,6 +108,7 @@ def _line(decision: Decision) -> dict[str, Any]:
         "grade": decision.grade,
         "limit": decision.limit,
         "reasons": [reason.code for reason in decision.reasons],
+        "statuses": [status.code for status in decision.statuses],
         "rules": [rule.rule for rule in decision.rules],
         "model_version": decision.model.version,
         "policy_version": decision.policy.version,

@@ -25,8 +25,10 @@ from pipelines.settings import Var
 from serving.records import Records
 from serving.web.keys import create_key, list_keys
 from serving.web.settings import PREFIX, Settings
+from serving.wire.schemas import BACKDATING
 
 READY_SECONDS = 60
+PROVINCE_DAYS = 7305  # twenty years
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,17 @@ class Invitation:
 
 
 def settings(
-    paths: Var, *, host: str = "127.0.0.1", port: int = 8000, journal: str | None = None
+    paths: Var,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    journal: str | None = None,
+    backdating: int | None = None,
 ) -> Settings:
     """The service's settings for the folders of ``paths``; ``journal`` is a file or a URL.
+
+    Applications may be dated back by ``backdating`` days. Without it, a made-up province can be
+    asked as of any day of its records, as they end in the past; a bank's store as of some days.
 
     Raises:
         MicroloanError: nobody can listen on that port.
@@ -73,7 +83,12 @@ def settings(
         journal=journal or str(paths.journal / "journal.db"),
         journal_files=paths.journal,
         keys=paths.keys,
+        backdating_days=_backdating(paths) if backdating is None else backdating,
     )
+
+
+def _backdating(paths: Var) -> int:
+    return PROVINCE_DAYS if paths.province.exists() else BACKDATING.days
 
 
 def new_key(paths: Var, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> str:

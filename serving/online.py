@@ -18,7 +18,8 @@ import msgspec
 
 from features.catalog import CATALOG, fingerprint
 from features.spans import AGING, LASTING
-from serving.decision.sources import DATED, Dates
+from features.tables import DATED
+from serving.decision.sources import Dates
 
 _log = logging.getLogger("microloan.serving")
 

@@ -41,6 +41,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     journal: Where = None,
+    backdating: int | None = None,
     common: Common = DEFAULT,
 ) -> None:
     """Answer loan officers over HTTP with the champion; makes an API key at the first start.
@@ -51,16 +52,19 @@ def serve(
         Address to listen on.
     port
         Port to listen on.
+    backdating
+        Days by which an application may be dated back; default: 3, of a made-up province 20 years.
     """
     from pipelines.service import new_key, settings
     from serving.bundles.release import champion
     from serving.web.server import serve as answer
 
     champion(common.paths.bundles)  # tells what to do if there is none
-    served = settings(common.paths, host=host, port=port, journal=journal)
+    served = settings(common.paths, host=host, port=port, journal=journal, backdating=backdating)
     key = None if common.paths.keys.exists() else new_key(common.paths)
     url = f"http://{host}:{port}"
-    told = {"key": key or "as made before; `microloan keys create` makes another"}
+    told = {"backdating": f"{served.backdating_days} days (--backdating)"}
+    told |= {"key": key or "as made before; `microloan keys create` makes another"}
     pages = {"console": f"{url}/console/", "docs": f"{url}/docs"}
     common.tell("Service", {"url": url, **pages, **told})
     answer(served)

@@ -16,12 +16,13 @@ import polars as pl
 from features.build import BUSINESS_ZONE
 from features.catalog import CATALOG
 from features.errors import MicroloanError
+from features.tables import DATED
 from models.loans.outcomes import Definition, label
 from models.scoring.scorer import Scorer
 from models.validation.population import Decided
 from pipelines.settings import Var
 from pipelines.tabulate import read_features
-from serving.decision.sources import DATED, sources_as_of
+from serving.decision.sources import sources_as_of
 from serving.desk.history import Since, since
 from serving.desk.outcomes import LoanOutcome
 from serving.desk.replay import Record

@@ -38,6 +38,7 @@ def declared(feature: Feature) -> dict[str, Any]:
         if feature.plausible is None
         else "{:g} to {:g}".format(*feature.plausible),
         "reason": reason.code,
+        "reason_told_if": feature.told_if or "any value",
         "reason_english": reason.english,
         "reason_chinese": reason.chinese,
     }

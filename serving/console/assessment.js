@@ -8,6 +8,7 @@ import { cents, moment, money, percent, said, t, yearly } from "./texts.js";
 export function assessment(found, { onWay, appliedAt, inForce } = {}) {
   return [
     headline(found, inForce ?? found.outcome),
+    statuses(found.statuses ?? []),
     reasons(found.reasons),
     ways(found.ways_to_yes, onWay),
     offers(found.offers),
@@ -55,6 +56,11 @@ function band(middle, low, high) {
 
 const logit = (p) => Math.log(p / (1 - p));
 const anchor = (p) => (p === 0.001 ? "start" : p === 0.5 ? "end" : "middle");
+
+function statuses(found) {
+  return found.map((status) => h("p", {}, h("b", {}, said(status.text)), " ",
+    h("small", {}, `${status.code} · ${t("no_credit_reason")}`)));
+}
 
 function reasons(found) {
   const most = Math.max(...found.map((reason) => reason.contribution ?? 0));

@@ -54,6 +54,7 @@ const TEXTS = {
   decided_by: ["经办", "By"],
   branch: ["网点", "Branch"],
   reasons: ["主要原因", "Reasons"],
+  no_credit_reason: ["不属于信用原因", "Not a reason of credit"],
   no_reasons: ["无不利原因", "Nothing counted against it"],
   overridden_from: ["人工改判,原结论", "Overridden by an officer; the service said"],
   caps: ["只限额度", "Caps the amount"],

@@ -5,14 +5,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from features.reasons import REASONS
+from features.definition import Feature
+from features.reasons import IMPLAUSIBLE, REASONS, UNKNOWN
 from serving.decision.verdict import Fired
 from serving.policy.bilingual import Text
 from serving.policy.policy import Outcome
 from serving.policy.values import Row
 
 MOST = 4
-UNKNOWN = "R32"
+_BY_DEPARTMENT = (UNKNOWN, IMPLAUSIBLE)  # told with the department's name, once for each
 _DEPARTMENTS = {"registry": "市场监管", "tax": "税务", "utility": "水电气", "bank": "本行贷款"}
 
 
@@ -26,12 +27,17 @@ class AdverseReason(msgspec.Struct, frozen=True):
     contribution: float | None
 
 
+class Status(msgspec.Struct, frozen=True):
+    """Why an application is outside what can be asked for; no reason of credit."""
+
+    code: str
+    text: Text
+
+
 class Spoken(NamedTuple):
     """A feature as the model heard it; ``harm`` is its log-odds beyond the neutral applicant's."""
 
-    feature: str
-    reason: str
-    department: str
+    feature: Feature
     harm: float
 
 
@@ -45,15 +51,30 @@ def adverse_reasons(
     Features of one reason are summed, so that two that cancel out are no reason; an unknown value
     is told as missing data, never as the bad value it might have been.
     """
-    from_rules = [_of_rule(rule) for rule in fired]
+    from_rules = [_of_rule(rule) for rule in fired if _is_told(rule) and not _is_status(rule)]
     from_model = _of_model(spoken, row)
     by_rule = any(rule.outcome == outcome for rule in fired)
     ordered = (*from_rules, *from_model) if by_rule else (*from_model, *from_rules)
     distinct: dict[tuple[str, str | None], AdverseReason] = {}
     for reason in ordered:
-        department = reason.department if reason.code == UNKNOWN else None
+        department = reason.department if reason.code in _BY_DEPARTMENT else None
         distinct.setdefault((reason.code, department), reason)
     return tuple(distinct.values())[:MOST]
+
+
+def statuses(fired: Sequence[Fired]) -> tuple[Status, ...]:
+    """The statuses of the process among the rules that fired, each once."""
+    codes = dict.fromkeys(rule.reason for rule in fired if _is_told(rule) and _is_status(rule))
+    return tuple(Status(code, _text(code, None)) for code in codes)
+
+
+def _is_told(rule: Fired) -> bool:
+    """Whether it moved the outcome or the amount: a cap that binds is told with the limit."""
+    return rule.outcome != "approve" or rule.cap is None
+
+
+def _is_status(rule: Fired) -> bool:
+    return REASONS[rule.reason].family == "process"
 
 
 def _of_rule(rule: Fired) -> AdverseReason:
@@ -63,24 +84,25 @@ def _of_rule(rule: Fired) -> AdverseReason:
 
 
 def _of_model(spoken: Sequence[Spoken], row: Row) -> list[AdverseReason]:
-    groups: dict[tuple[str, str], list[Spoken]] = {}
+    """What the model held against the applicant, by the reasons that are true of the values."""
+    groups: dict[tuple[str, str | None], list[Spoken]] = {}
     for word in spoken:
-        is_known = row.get(word.feature) is not None
-        code = word.reason if is_known else UNKNOWN
-        groups.setdefault((code, "" if is_known else word.department), []).append(word)
+        code = word.feature.reason_of(row.get(word.feature.name))
+        department = word.feature.department if code == UNKNOWN else None
+        groups.setdefault((code, department), []).append(word)
     found = []
     for (code, department), words in groups.items():
         harm = sum(word.harm for word in words)
-        if harm > 0 and REASONS[code].family != "process":
-            loudest = max(words, key=lambda word: word.harm)
-            text = _text(code, department or None)
-            found.append(AdverseReason(code, loudest.feature, loudest.department, text, harm))
+        if harm > 0:
+            loudest = max(words, key=lambda word: word.harm).feature
+            text = _text(code, department)
+            found.append(AdverseReason(code, loudest.name, loudest.department, text, harm))
     return sorted(found, key=lambda reason: -(reason.contribution or 0.0))
 
 
 def _text(code: str, department: str | None) -> Text:
     reason = REASONS[code]
-    if code != UNKNOWN or department not in _DEPARTMENTS:
+    if code not in _BY_DEPARTMENT or department not in _DEPARTMENTS:
         return Text(reason.chinese, reason.english)
     name = _DEPARTMENTS[department]
     return Text(f"{reason.chinese}({name})", f"{reason.english} ({department})")

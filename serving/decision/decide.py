@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from features.build import BUSINESS_ZONE
 from features.definition import Feature
 from models.gate_record import Override
-from serving.decision.adverse import AdverseReason, Spoken, adverse_reasons
+from serving.decision.adverse import AdverseReason, Spoken, Status, adverse_reasons, statuses
 from serving.decision.scoring import RowDoubt, RowScorer, probabilities_if, score_row
 from serving.decision.sources import Dates, ages_on
 from serving.decision.verdict import Evidence, Fired, judge
@@ -24,6 +24,11 @@ from serving.policy.policy import Outcome, Policy
 from serving.policy.values import Row
 
 _ZONE = ZoneInfo(BUSINESS_ZONE)
+
+
+def business_day(at: datetime) -> date:
+    """The day of a moment in the business's time zone."""
+    return at.astimezone(_ZONE).date()
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +47,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def applied_on(self) -> date:
         """The day in the business's time zone."""
-        return self.applied_at.astimezone(_ZONE).date()
+        return business_day(self.applied_at)
 
     @property
     def asked(self) -> Asked:
@@ -92,6 +97,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     doubt: float | None = None  # standard error of the log-odds
     offers: tuple[Offer, ...] = ()
     ways_to_yes: tuple[Way, ...] = ()
+    statuses: tuple[Status, ...] = ()
 
 
 def decide(
@@ -109,6 +115,7 @@ def decide(
     decision_id: str,
     doubt: RowDoubt | None = None,
     changed_trials: int = 0,
+    approved_before: int = 0,
     propose: bool = True,
 ) -> Decision:
     """Score an application and decide it under the policy; nothing else is looked at.
@@ -128,11 +135,14 @@ def decide(
         decision_id: name of the decision.
         doubt: tells how unsure the scorer is of a row.
         changed_trials: how often the application was changed and tried again before.
+        approved_before: yuan approved lately that the loan book may not know of.
         propose: look for ways to yes, which takes most of the time of whoever is not approved.
     """
     scored, asked = score_row(scorer, doubt, row), application.asked
     ages = ages_on(application.applied_on, sources)
-    evidence = Evidence(row, scored.probability, ages, scored.doubt, changed_trials)
+    evidence = Evidence(
+        row, scored.probability, ages, scored.doubt, changed_trials, approved_before
+    )
     verdict = judge(policy, evidence, asked)
     spoken: list[Spoken] = []  # an approval tells only why less is lent than was asked for
     ways: tuple[Way, ...] = ()
@@ -159,6 +169,7 @@ def decide(
         doubt=scored.doubt,
         offers=verdict.offers,
         ways_to_yes=ways,
+        statuses=statuses(verdict.fired),
     )
 
 
@@ -171,12 +182,12 @@ def _spoken(
     """What each feature adds beyond the neutral applicant."""
     declared = _declared(tuple(features))
     return [
-        Spoken(name, *declared[name], added - neutral[name])
+        Spoken(declared[name], added - neutral[name])
         for name, added in zip(names, contributions.tolist(), strict=True)
     ]
 
 
 @lru_cache(maxsize=4)
-def _declared(features: tuple[Feature, ...]) -> dict[str, tuple[str, str]]:
-    """Reason and department of each feature; a bundle's features never change."""
-    return {feature.name: (feature.reason, feature.department) for feature in features}
+def _declared(features: tuple[Feature, ...]) -> dict[str, Feature]:
+    """The features by name; a bundle's never change."""
+    return {feature.name: feature for feature in features}

@@ -7,11 +7,11 @@ from typing import cast
 import polars as pl
 
 from features.build import BUSINESS_ZONE
-from features.known import run
-from features.tables import TABLES, Table
+from features.known import run, valid_days
+from features.spans import moments_of
+from features.tables import DATED, Table
 
 Dates = Mapping[str, date | None]
-DATED = tuple(t for t in TABLES.values() if t.entity == "business_id" and t.department != "bank")
 
 
 def sources_as_of(
@@ -30,19 +30,23 @@ def sources_as_of(
 
 
 def dates_as_of(moments: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """The same of ``moments`` (as `features.build.as_of` takes them), a column per dated table."""
-    known = pl.concat(_known(at, table, tables.get(table.name)) for at, table in enumerate(DATED))
+    """The same of ``moments`` (as `features.build.as_of` takes them), a column per dated table.
+
+    A record that its newest version withdrew, as a bill whose meter is no longer the business's,
+    is no record.
+    """
+    given = {table: tables.get(table.name) for table in DATED}
+    known = {table: table.empty() if rows is None else rows for table, rows in given.items()}
+    held = (
+        valid_days(moments, known[table], table).with_columns(pl.lit(at).alias("table"))
+        for at, table in enumerate(DATED)
+        if table.holds
+    )
     newest = (
         pl.col("known_on").filter(pl.col("table") == at).max().alias(table.name)
         for at, table in enumerate(DATED)
     )
-    found = (
-        moments.lazy()
-        .join(known, on="business_id")
-        .filter(pl.col("known_on") <= pl.col("applied_on"))
-        .group_by("row")
-        .agg(newest)
-    )
+    found = pl.concat([_told(moments, known), *held]).group_by("row").agg(newest)
     row = moments.lazy().select("row").join(found, on="row", how="left", maintain_order="left")
     return run(row.drop("row"))
 
@@ -55,10 +59,12 @@ def dates_of_one(business: str, day: date, tables: Mapping[str, pl.DataFrame]) -
 def _newest(business: str, day: date, table: Table, records: pl.DataFrame | None) -> date | None:
     if records is None or not records.height:
         return None
+    if table.holds and not records[table.holds].all():  # few: most businesses keep their meters
+        records = run(valid_days(moments_of(pl.Series([business]), day), records, table))
+        return cast("date | None", records["known_on"].max())
     known = records["known_on"]
     counts = (known <= day) & (records["business_id"] == business)
-    newest = known.filter(counts & records[table.holds] if table.holds else counts).max()
-    return cast("date | None", newest)
+    return cast("date | None", known.filter(counts).max())
 
 
 def ages_on(day: date, sources: Dates) -> dict[str, int | None]:
@@ -68,8 +74,13 @@ def ages_on(day: date, sources: Dates) -> dict[str, int | None]:
     }
 
 
-def _known(at: int, table: Table, records: pl.DataFrame | None) -> pl.LazyFrame:
-    known = (table.empty() if records is None else records).lazy()
-    if table.holds:
-        known = known.filter(table.holds)
-    return known.select("business_id", "known_on", pl.lit(at).alias("table"))
+def _told(moments: pl.DataFrame, known: Mapping[Table, pl.DataFrame]) -> pl.LazyFrame:
+    """Records of the tables that withdraw none, in one join."""
+    rows = (
+        known[table].lazy().select("business_id", "known_on", pl.lit(at).alias("table"))
+        for at, table in enumerate(DATED)
+        if not table.holds
+    )
+    joined = moments.lazy().join(pl.concat(rows), on="business_id")
+    seen = joined.filter(pl.col("known_on") <= pl.col("applied_on"))
+    return seen.select("row", "known_on", "table")

@@ -5,10 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from features.catalog import CATALOG
+from features.reasons import IMPLAUSIBLE, UNKNOWN
 from features.tables import TABLES
 from serving.policy.asked import Asked
 from serving.policy.condition import Condition, all_hold
-from serving.policy.limit import limit_of, yearly_sales
+from serving.policy.limit import Bound, Most, limit_of, yearly_sales
 from serving.policy.offers import Borrower, Offer, offers
 from serving.policy.policy import (
     STRICTNESS,
@@ -20,11 +21,19 @@ from serving.policy.policy import (
     SourceRule,
     strictest,
 )
-from serving.policy.values import Row
+from serving.policy.values import Row, number
 
 Ages = Mapping[str, int | None]
 Bounds = Sequence[tuple[str, float, float, str]]  # feature, lowest, highest, department
 
+# Told where less is lent than is asked for, by what bounds it; a rule tells its own reason.
+_BOUND_BY: Mapping[Bound, str] = {
+    "policy": "C03",
+    "grade": "R37",
+    "sales": "R14",
+    "need": "R62",
+    "owed": "R33",
+}
 _NUMBERS = (int, float)  # a union would be made anew for each feature of each proposal
 _PLAUSIBLE: Bounds = tuple((f.name, *f.plausible, f.department) for f in CATALOG if f.plausible)
 
@@ -32,7 +41,8 @@ _PLAUSIBLE: Bounds = tuple((f.name, *f.plausible, f.department) for f in CATALOG
 class Fired(msgspec.Struct, frozen=True):
     """A rule that fired: what it asked for, and the reason told to the applicant.
 
-    One whose outcome is approve only caps what is lent: at ``cap`` yuan, if it names a cap.
+    One whose outcome is approve only caps what is lent: at ``cap`` yuan, if it names a cap; where
+    that is less than is asked for, its reason is told by the rule ``limit_below_amount``.
     """
 
     rule: str
@@ -57,7 +67,8 @@ class Evidence(msgspec.Struct, frozen=True):
 
     ``ages`` are days since the newest record by table, None or absent if there is none; ``doubt``
     is the standard error of the log-odds, None if the scorer tells none; ``changed_trials`` how
-    often this application was changed and tried again.
+    often this application was changed and tried again; ``approved_before`` yuan that were approved
+    lately and are not in the loan book yet.
     """
 
     row: Row
@@ -65,19 +76,31 @@ class Evidence(msgspec.Struct, frozen=True):
     ages: Ages
     doubt: float | None = None
     changed_trials: int = 0
+    approved_before: int = 0
+
+    def owing(self, policy: Policy) -> Row:
+        """The row as it will be once what was approved lately is owed."""
+        if not self.approved_before:
+            return self.row
+        owed = (number(self.row, policy.limit.owed) or 0.0) + self.approved_before
+        return {**self.row, policy.limit.owed: owed}
 
 
 def judge(policy: Policy, evidence: Evidence, asked: Asked) -> Verdict:
     """Apply ``policy``: the strictest of the grade's outcome and of every rule that fires wins."""
     grade = grade_of(policy, evidence.probability)
     fired = rules_fired(policy, evidence, asked)
-    limit = limit_under(policy, grade, evidence.row, fired)
+    row = evidence.owing(policy)
+    most = limit_under(policy, grade, row, fired)
+    limit = most.amount
     asks_for = grade.outcome_for(guaranteed=asked.guaranteed)
     found: tuple[Offer, ...] = ()
     if strictest([asks_for, *(rule.outcome for rule in fired)]) != "decline":
-        borrower = Borrower(evidence.row, grade.grade, evidence.probability, limit)
+        borrower = Borrower(row, grade.grade, evidence.probability, limit)
         found = offers(policy.market, policy.limit, borrower, asked) if policy.market else ()
-        fired += _too_small(policy, evidence.row, limit, found, asked)
+        without = limit_under(policy, grade, evidence.row, fired).amount
+        bound = _bound(most, without, fired, asked)
+        fired += _too_small(policy, borrower, bound, found, asked)
         fired += _not_as_asked(found, asked)
     outcome = strictest([asks_for, *(rule.outcome for rule in fired)])
     ordered = tuple(sorted(fired, key=lambda rule: -STRICTNESS[rule.outcome]))
@@ -116,8 +139,8 @@ def part_reading(policy: Policy, names: frozenset[str]) -> tuple[Policy, Bounds]
     return part, tuple(bound for bound in _PLAUSIBLE if bound[0] in names)
 
 
-def limit_under(policy: Policy, grade: Grade, row: Row, fired: Sequence[Fired]) -> int:
-    """The most that would be lent to this grade under the caps of the rules that fired, yuan."""
+def limit_under(policy: Policy, grade: Grade, row: Row, fired: Sequence[Fired]) -> Most:
+    """The most that would be lent to this grade under the caps of the rules that fired."""
     caps = [rule.cap for rule in fired if rule.cap is not None]
     return limit_of(policy.limit, row, grade, caps)
 
@@ -132,7 +155,12 @@ def failures(policy: Policy) -> list[tuple[int, str]]:
     found = []
     for at, case in enumerate(policy.cases):
         evidence = Evidence(
-            case.features, case.probability_of_default, case.ages, case.doubt, case.changed_trials
+            case.features,
+            case.probability_of_default,
+            case.ages,
+            case.doubt,
+            case.changed_trials,
+            case.approved_before,
         )
         given = _told(judge(policy, evidence, policy.asked(case)), case.expect)
         if given != case.expect:
@@ -173,9 +201,9 @@ def _unseen(policy: Policy, evidence: Evidence) -> list[Fired]:
         if age is None:
             cap = _cap_without(rule, evidence.row)
             outcome: Outcome = "refer" if cap is None else "approve"
-            found.append(Fired(f"{rule.table}_missing", outcome, "R32", department, cap))
+            found.append(Fired(f"{rule.table}_missing", outcome, UNKNOWN, department, cap))
         elif rule.oldest_days is not None and age > rule.oldest_days:
-            found.append(Fired(f"{rule.table}_stale", "refer", "R32", department))
+            found.append(Fired(f"{rule.table}_stale", "refer", UNKNOWN, department))
     return found
 
 
@@ -191,7 +219,7 @@ def _implausible(row: Row, bounds: Bounds) -> list[Fired]:
     for name, low, high, department in bounds:
         value = row.get(name)
         if value is not None and isinstance(value, _NUMBERS) and not low <= value <= high:
-            found.append(Fired(f"{name}_implausible", "refer", "R32", department))
+            found.append(Fired(f"{name}_implausible", "refer", IMPLAUSIBLE, department))
     return found
 
 
@@ -206,8 +234,11 @@ def _broken(policy: Policy, row: Row) -> list[Fired]:
 def _not_automatic(policy: Policy, evidence: Evidence, asked: Asked) -> list[Fired]:
     """What takes an officer because of its size, its uncertainty, its trials or its thin file."""
     bounds = policy.automatic
+    approved = grade_of(policy, evidence.probability).outcome == "approve" and not asked.guaranteed
+    near = evidence.probability if approved else None
     found = [
         *_above(bounds.amount, asked.amount, "automatic_amount"),
+        *_above(bounds.probability, near, "near_cut_off"),
         *_above(bounds.doubt, evidence.doubt, "automatic_doubt"),
         *_above(bounds.trials, evidence.changed_trials, "automatic_trials"),
     ]
@@ -223,22 +254,60 @@ def _above(ceiling: Ceiling | None, value: float | None, rule: str) -> list[Fire
     return [Fired(rule, "refer", ceiling.reason)]
 
 
+def _bound(
+    most: Most, without: int, fired: Sequence[Fired], asked: Asked
+) -> tuple[str, str, str | None]:
+    """Rule, reason and its department, why the limit is no higher.
+
+    ``without`` is the limit had nothing been approved lately.
+    """
+    if without >= asked.amount:
+        return "approved_before", "C04", None
+    bound = most.bound_below(asked.amount)
+    if bound != "rule":
+        return "limit_below_amount", _BOUND_BY[bound], None
+    lowest = min((rule for rule in fired if rule.cap is not None), key=lambda rule: rule.cap or 0)
+    return "limit_below_amount", lowest.reason, lowest.department
+
+
 def _too_small(
-    policy: Policy, row: Row, limit: int, found: Sequence[Offer], asked: Asked
+    policy: Policy,
+    borrower: Borrower,
+    bound: tuple[str, str, str | None],
+    found: Sequence[Offer],
+    asked: Asked,
 ) -> list[Fired]:
     """Less can be lent than is asked for: a counter-offer, or a talk.
 
-    Sales are unknown, the limit is too low, or no product lends as much as the limit would.
+    Sales are unknown, the limit is too low, or no product lends as much as the limit would, be it
+    for what the applicant can pay or for the product's own bounds.
     """
-    if yearly_sales(policy.limit, row) is None:
-        return [Fired("sales_unknown", "refer", "R32", "tax")]
-    lent = max((offer.amount for offer in found), default=0) if policy.market else limit
+    if yearly_sales(policy.limit, borrower.row) is None:
+        return [Fired("sales_unknown", "refer", UNKNOWN, "tax")]
+    wanted = min(borrower.limit, asked.amount)
+    lent = max((offer.amount for offer in found), default=0) if policy.market else wanted
     if lent >= asked.amount:
         return []
     outcome: Outcome = "approve" if lent >= policy.limit.least_share * asked.amount else "refer"
-    if limit < asked.amount:
-        return [Fired("limit_below_amount", outcome, "R14")]
-    return [Fired("no_product_for_amount", outcome, "C03")]
+    fired = []
+    if borrower.limit < asked.amount:
+        rule, reason, department = bound
+        fired.append(Fired(rule, outcome, reason, department))
+    if lent < wanted:
+        fired.append(_no_product(policy, borrower, lent, outcome, asked))
+    return fired
+
+
+def _no_product(
+    policy: Policy, borrower: Borrower, lent: int, outcome: Outcome, asked: Asked
+) -> Fired:
+    """Whether more than ``lent`` would be lent if the yearly profit did not have to cover it."""
+    carried = msgspec.structs.replace(policy.limit, capacity=None)
+    if policy.market and any(
+        offer.amount > lent for offer in offers(policy.market, carried, borrower, asked)
+    ):
+        return Fired("amount_beyond_capacity", outcome, "R36")
+    return Fired("no_product_for_amount", outcome, "C03")
 
 
 def _not_as_asked(found: Sequence[Offer], asked: Asked) -> list[Fired]:

@@ -22,7 +22,14 @@ from serving.decision.verdict import (
     part_reading,
     rules_fired,
 )
-from serving.decision.what_if import Variant, is_computable, moved_by, moved_with, moves_if
+from serving.decision.what_if import (
+    Variant,
+    is_computable,
+    moved_by,
+    moved_with,
+    moves_if,
+    values_after,
+)
 from serving.policy.asked import Asked
 from serving.policy.bilingual import Text
 from serving.policy.instalments import Repayment
@@ -32,7 +39,16 @@ from serving.policy.policy import Action, Policy
 from serving.policy.values import Row, number
 
 LADDER = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)  # of the amount asked for
-_BY_REQUEST = frozenset({"limit_below_amount", "no_product_for_amount", "automatic_amount"})
+_BY_REQUEST = frozenset(
+    {
+        "limit_below_amount",
+        "approved_before",
+        "amount_beyond_capacity",
+        "no_product_for_amount",
+        "automatic_amount",
+        "near_cut_off",
+    }
+)
 _RISK = {feature.name: feature.risk for feature in CATALOG}
 
 
@@ -67,10 +83,9 @@ class _Proposal(NamedTuple):
     asked: Asked
     actions: tuple[Action, ...] = ()
 
-    @property
-    def variant(self) -> Variant:
+    def variant(self, row: Row) -> Variant:
         """What it changes in the applicant's features."""
-        moved = tuple((action.feature, action.to) for action in self.actions)
+        moved = values_after(self.actions, row)
         return Variant(self.asked.amount, self.asked.term_months, self.asked.repayment, moved)
 
 
@@ -121,7 +136,7 @@ class _Trials:
         scores: Scores,
         proposals: Iterable[_Proposal],
     ) -> None:
-        variants = list(dict.fromkeys(proposal.variant for proposal in proposals))
+        variants = list(dict.fromkeys(proposal.variant(evidence.row) for proposal in proposals))
         moves = moves_if(evidence.row, purpose, variants)
         self._moves = dict(zip(variants, moves, strict=True))
         self._chances = dict(zip(variants, scores.chances(moves), strict=True))
@@ -135,11 +150,17 @@ class _Trials:
 
     def granted(self, proposal: _Proposal) -> Offer | None:
         """The best offer that is just what is proposed, if the proposal is approved."""
-        row = {**self._evidence.row, **self._moves[proposal.variant]}
+        row = {**self._evidence.row, **self._moves[proposal.variant(self._evidence.row)]}
         if not self._is_promising(row, proposal):
             return None
         scored, trials = self._scores.score(row), self._evidence.changed_trials + 1
-        evidence = Evidence(row, scored.probability, self._evidence.ages, scored.doubt, trials)
+        evidence = msgspec.structs.replace(
+            self._evidence,
+            row=row,
+            probability=scored.probability,
+            doubt=scored.doubt,
+            changed_trials=trials,
+        )
         verdict = judge(self._policy, evidence, proposal.asked)
         if verdict.outcome != "approve":
             return None
@@ -152,16 +173,22 @@ class _Trials:
 
         The policy's own words, said early: doubt and offers only ever make an outcome stricter.
         """
-        asked, ages = proposal.asked, self._evidence.ages
-        chance, trials = self._chances[proposal.variant], self._evidence.changed_trials + 1
+        asked, chance = proposal.asked, self._chances[proposal.variant(self._evidence.row)]
         grade = grade_of(self._policy, chance)
         if grade.outcome_for(guaranteed=asked.guaranteed) != "approve":
             return False
-        evidence = Evidence(row, chance, ages, changed_trials=trials)
+        evidence = msgspec.structs.replace(
+            self._evidence,
+            row=row,
+            probability=chance,
+            doubt=None,
+            changed_trials=self._evidence.changed_trials + 1,
+        )
         fired = [*self._frozen, *rules_fired(self._part, evidence, asked, self._bounds)]
         if any(rule.outcome != "approve" for rule in fired):
             return False
-        return limit_under(self._policy, grade, row, fired) >= asked.amount
+        owing = evidence.owing(self._policy)
+        return limit_under(self._policy, grade, owing, fired).amount >= asked.amount
 
 
 def _is_mendable(policy: Policy, fired: Fired) -> bool:
@@ -169,7 +196,7 @@ def _is_mendable(policy: Policy, fired: Fired) -> bool:
     if fired.outcome == "approve" or fired.rule in _BY_REQUEST:
         return True
     rule = next((rule for rule in policy.rules if rule.id == fired.rule), None)
-    movable = moved_with(action.feature for action in policy.actions)
+    movable = moved_with(move.feature for action in policy.actions for move in action.moves)
     return rule is not None and any(condition.feature in movable for condition in rule.when)
 
 
@@ -212,11 +239,13 @@ def _otherwise(policy: Policy, asked: Asked, less: Sequence[Asked]) -> list[Aske
 
 
 def would_help(action: Action, row: Row) -> bool:
-    """Whether the feature is known and stands on the risky side of where the action puts it."""
-    value = number(row, action.feature)
-    if value is None:
-        return False
-    return value > action.to if _RISK[action.feature] == "rises" else value < action.to
+    """Whether a feature is known and stands on the risky side of where the action puts it."""
+    return any(
+        move.to is not None
+        and (value := number(row, move.feature)) is not None
+        and (value > move.to if _RISK[move.feature] == "rises" else value < move.to)
+        for move in action.moves
+    )
 
 
 def _first_granted(trials: _Trials, kind: Sequence[_Proposal], asked: Asked) -> Way | None:

@@ -12,7 +12,8 @@ from features.build import REQUEST
 from features.catalog import CATALOG
 from features.one_row import finish_one
 from serving.policy.instalments import Repayment
-from serving.policy.values import Row, clean
+from serving.policy.policy import Action
+from serving.policy.values import Row, clean, number
 
 _OF_ROW = tuple(feature for feature in CATALOG if feature.source is None)
 _NAMES = frozenset(feature.name for feature in _OF_ROW)
@@ -45,6 +46,16 @@ def _moved_with(names: frozenset[str]) -> frozenset[str]:
         if _READ[feature.name] & (moved | {*REQUEST}):
             moved.add(feature.name)
     return frozenset(moved)
+
+
+def values_after(actions: Iterable[Action], row: Row) -> tuple[tuple[str, float], ...]:
+    """The features that ``actions`` move, and where they stand then; unknown ones stay unknown."""
+    moves = (move for action in actions for move in action.moves)
+    return tuple(
+        (move.feature, value + (number(row, move.plus) or 0.0) if move.plus else move.to or 0.0)
+        for move in moves
+        if (value := number(row, move.feature)) is not None
+    )
 
 
 def is_computable(row: Row) -> bool:

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from serving.desk.caller import Caller
 from serving.desk.history import since
+from serving.desk.outcomes import has_ended, newest
 from serving.desk.overrides import Sentence, follow_up, outcome_of
 from serving.desk.recorder import Answer, Asked, Place, Recorder
 from serving.journal.entries import OF_DECISION, Entry, Stored
@@ -17,7 +18,6 @@ from serving.journal.journal import Journal
 from serving.wire.problems import Problem
 
 ROUTE = "POST /v1/erasures"
-ENDED = ("not_taken_up", "repaid", "written_off", "guarantee_paid")  # a renewed loan goes on
 
 
 class ErasureRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -74,11 +74,11 @@ def _ended_on(journal: Journal, decision: Stored) -> datetime | None:
     history = journal.select(OF_DECISION, decision.decision_id)
     made_at = datetime.fromisoformat(decision.at)
     told = since(history)
-    if decision.is_erased or outcome_of(decision.outcome, list(told.overrides)) != "approve":
-        return made_at
-    if not told.loan or (last := max(told.loan, key=lambda each: each.as_of)).state not in ENDED:
-        return None
-    return max(made_at, datetime.combine(last.as_of, time.max, UTC))
+    if last := newest(told.loan):  # whatever was decided: the loan was paid out
+        end = datetime.combine(last.as_of, time.max, UTC)
+        return max(made_at, end) if has_ended(told.loan) else None
+    is_approved = outcome_of(decision.outcome, told.overrides) == "approve"
+    return None if is_approved and not decision.is_erased else made_at
 
 
 def _kept_until(at: datetime, years: int) -> datetime:

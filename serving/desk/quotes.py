@@ -8,7 +8,7 @@ from serving.bundles.bundle import Bundle
 from serving.decision.decide import Application, Decision
 from serving.decision.sources import Dates
 from serving.decision.way_to_yes import would_help
-from serving.decision.what_if import Variant, rows_if
+from serving.decision.what_if import Variant, rows_if, values_after
 from serving.desk.replay import decide_with
 from serving.policy.values import Row
 
@@ -22,6 +22,7 @@ def quote(
     *,
     actions: Sequence[str] = (),
     changed_trials: int = 0,
+    approved_before: int = 0,
 ) -> Decision:
     """Decide as if the policy's ``actions`` had been taken; only they may move a fact.
 
@@ -31,7 +32,9 @@ def quote(
         UnknownName: the policy has no such action.
     """
     after = _after(bundle, application, row, actions) if actions else row
-    return decide_with(bundle, application, after, sources, now, "quote", changed_trials)
+    return decide_with(
+        bundle, application, after, sources, now, "quote", changed_trials, approved_before
+    )
 
 
 def _after(bundle: Bundle, application: Application, row: Row, actions: Sequence[str]) -> Row:
@@ -41,7 +44,6 @@ def _after(bundle: Bundle, application: Application, row: Row, actions: Sequence
         if name not in known:
             raise UnknownName("action", name, known)
     done = [action for name in actions if would_help(action := known[name], row)]
-    moved = tuple((action.feature, action.to) for action in done)
     asked = application.asked
-    variant = Variant(asked.amount, asked.term_months, asked.repayment, moved)
+    variant = Variant(asked.amount, asked.term_months, asked.repayment, values_after(done, row))
     return rows_if(row, application.purpose, [variant])[0]

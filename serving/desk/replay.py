@@ -29,6 +29,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     branch: str = ""
     by: str = ""
     trials: Trials = Trials()
+    approved_before: tuple[str, ...] = ()
+    approved_before_yuan: int = 0
 
 
 def decide_with(
@@ -39,6 +41,7 @@ def decide_with(
     decided_at: datetime,
     decision_id: str,
     changed_trials: int = 0,
+    approved_before: int = 0,
     *,
     propose: bool = True,
 ) -> Decision:
@@ -57,6 +60,7 @@ def decide_with(
         decision_id=decision_id,
         doubt=bundle.doubt,
         changed_trials=changed_trials,
+        approved_before=approved_before,
         propose=propose,
     )
 
@@ -72,5 +76,8 @@ def replay(record: bytes, bundle: Bundle) -> tuple[Decision, bytes]:
         kept.decided_at,
         kept.decision.decision_id,
         kept.trials.changed,
+        kept.approved_before_yuan,
     )
-    return decision, answer(decision, kept.request.source, kept.trials.decision_ids)
+    return decision, answer(
+        decision, kept.request.source, kept.trials.decision_ids, kept.approved_before
+    )

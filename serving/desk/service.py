@@ -14,6 +14,7 @@ from serving.bundles.champion import Champion
 from serving.decision.decide import Application
 from serving.decision.rows import evidence, finished
 from serving.decision.sources import Dates
+from serving.desk.approvals import approvals_of
 from serving.desk.caller import Caller
 from serving.desk.quotes import quote
 from serving.desk.recorder import Answer, Asked, Limits, Place, Recorder
@@ -138,7 +139,10 @@ class DecisionService:
         decision_id = decision_id_of(
             caller.organisation, application.application_id, application.revision
         )
-        decision = decide_with(bundle, application, row, sources, now, decision_id, trials.changed)
+        approvals = approvals_of(self.journal, business, now, bundle.policy.limit.approved_days)
+        decision = decide_with(
+            bundle, application, row, sources, now, decision_id, trials.changed, approvals.amount
+        )
         record = Record(
             request=request,
             application=application,
@@ -154,6 +158,8 @@ class DecisionService:
             decided_at=now,
             decision=decision,
             trials=trials,
+            approved_before=approvals.decision_ids,
+            approved_before_yuan=approvals.amount,
         )
         return Entry(
             kind="decision",
@@ -170,7 +176,7 @@ class DecisionService:
             key_hash=asked.key_hash,
             fingerprint=asked.fingerprint,
             record=msgspec.json.encode(record),
-            response=answer(decision, request.source, trials.decision_ids),
+            response=answer(decision, request.source, trials.decision_ids, approvals.decision_ids),
         )
 
     def _quoted(self, request: QuoteRequest, caller: Caller, now: datetime) -> bytes:
@@ -178,15 +184,18 @@ class DecisionService:
         row, sources = self._evidence(request, application, self.records.snapshot)
         business = business_hash(self.journal, caller.organisation, request.business_id)
         trials = trials_of(self.journal, business, terms_of(self.journal, request), now)
+        bundle = self.champion.bundle
+        approvals = approvals_of(self.journal, business, now, bundle.policy.limit.approved_days)
         try:
             quoted = quote(
-                self.champion.bundle,
+                bundle,
                 application,
                 row,
                 sources,
                 now,
                 actions=request.actions,
                 changed_trials=trials.changed,
+                approved_before=approvals.amount,
             )
         except UnknownName:
             raise invalid(FieldError("/actions", "not-allowed")) from None

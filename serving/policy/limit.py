@@ -1,16 +1,17 @@
 """The most a bank would lend to a business now: caps, multiples of sales, working-capital need."""
 
 from collections.abc import Iterable
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Meta
 
-from serving.policy.price import Share
+from serving.policy.price import BasisPoints, Share
 from serving.policy.support import Yuan
 from serving.policy.values import Row, number
 
 Positive = Annotated[float, Meta(gt=0)]
+Bound = Literal["policy", "grade", "rule", "sales", "need", "owed"]
 
 
 class Grading(Protocol):
@@ -45,16 +46,21 @@ class WorkingCapital(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class Capacity(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Profit that must cover a year's payments ``cover`` times; profit is a margin of sales."""
+    """Profit that must cover a year's payments ``cover`` times; profit is a margin of sales.
+
+    What is owed to the bank already takes ``owed_bp`` of it a year, in basis points.
+    """
 
     profit_margin: Share
     cover: Annotated[float, Meta(ge=1)]
+    owed_bp: BasisPoints = 0
     source: str
 
 
 class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Limit = min(caps, the grade's multiple of yearly sales, need) less what is owed, in steps.
 
+    What was approved in the last ``approved_days`` counts as owed, as the loan book is behind.
     ``sales`` names features of monthly sales in yuan; the first known one counts. A limit below
     ``least_share`` of the amount asked for is no counter-offer: an officer talks to the applicant.
     """
@@ -64,10 +70,23 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     step: Annotated[int, Meta(gt=0)]
     sales: tuple[str, ...]
     owed: str
+    approved_days: Annotated[int, Meta(ge=0, le=366)] = 0
     least_share: Share
     working_capital: WorkingCapital | None = None
     capacity: Capacity | None = None
     source: str
+
+
+class Most(NamedTuple):
+    """The most that would be lent, whole yuan, what bounds it, and the same were nothing owed."""
+
+    amount: int
+    bound: Bound
+    owing_nothing: int
+
+    def bound_below(self, amount: int) -> Bound:
+        """What keeps ``amount`` from being lent: the debt, if it would be lent without it."""
+        return "owed" if self.owing_nothing >= amount else self.bound
 
 
 def yearly_sales(limit: Limit, row: Row) -> float | None:
@@ -76,8 +95,8 @@ def yearly_sales(limit: Limit, row: Row) -> float | None:
     return next((12 * sales for sales in known if sales is not None), None)
 
 
-def limit_of(limit: Limit, row: Row, grade: Grading, caps: Iterable[int] = ()) -> int:
-    """The most the bank would lend now, whole yuan; 0 while no sales are known.
+def limit_of(limit: Limit, row: Row, grade: Grading, caps: Iterable[int] = ()) -> Most:
+    """The most the bank would lend now, and why not more; 0 while no sales are known.
 
     Args:
         limit: the policy's limit.
@@ -87,13 +106,18 @@ def limit_of(limit: Limit, row: Row, grade: Grading, caps: Iterable[int] = ()) -
     """
     sales = yearly_sales(limit, row)
     if sales is None:
-        return 0
-    most = min(limit.cap, grade.cap, *caps, max(grade.floor, grade.sales_multiple * sales))
+        return Most(0, "sales", 0)
+    bounds: dict[Bound, float] = {
+        "policy": limit.cap,
+        "grade": grade.cap,
+        "sales": max(grade.floor, grade.sales_multiple * sales),
+        "rule": min(caps, default=limit.cap),
+    }
     if formula := limit.working_capital:
-        most = min(most, max(formula.simplified_to, need(formula, row, sales)))
-    room = most - (number(row, limit.owed) or 0.0)
-    lent = in_steps(limit, room)
-    return lent if lent >= limit.smallest else 0
+        bounds["need"] = max(formula.simplified_to, need(formula, row, sales))
+    bound = min(bounds, key=bounds.__getitem__)
+    room = bounds[bound] - (number(row, limit.owed) or 0.0)
+    return Most(_lent(limit, room), bound, _lent(limit, bounds[bound]))
 
 
 def need(formula: WorkingCapital, row: Row, sales: float) -> float:
@@ -106,11 +130,28 @@ def need(formula: WorkingCapital, row: Row, sales: float) -> float:
 
 
 def yearly_capacity_fen(limit: Limit, row: Row) -> int | None:
-    """The most that a year's payments may come to, fen; None if the policy does not ask."""
+    """The most that a new loan may cost a year, fen; None if the policy does not ask."""
     if limit.capacity is None:
         return None
-    profit = (yearly_sales(limit, row) or 0.0) * limit.capacity.profit_margin
-    return int(100 * profit / limit.capacity.cover)
+    profit, owed = yearly_profit_fen(limit, row), yearly_service_fen(limit, row)
+    return max(int(profit / limit.capacity.cover) - owed, 0)
+
+
+def yearly_profit_fen(limit: Limit, row: Row) -> int:
+    """The profit of a year that the policy allows for, fen."""
+    margin = limit.capacity.profit_margin if limit.capacity else 0.0
+    return int(100 * (yearly_sales(limit, row) or 0.0) * margin)
+
+
+def yearly_service_fen(limit: Limit, row: Row) -> int:
+    """What is owed to the bank already costs a year, fen."""
+    share = limit.capacity.owed_bp / 10_000 if limit.capacity else 0.0
+    return int(100 * (number(row, limit.owed) or 0.0) * share)
+
+
+def _lent(limit: Limit, room: float) -> int:
+    lent = in_steps(limit, room)
+    return lent if lent >= limit.smallest else 0
 
 
 def in_steps(limit: Limit, yuan: float) -> int:

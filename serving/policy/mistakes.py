@@ -1,22 +1,36 @@
 """What is wrong with a policy beyond its types: unknown names, and risk that would be rewarded."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 import msgspec
 
 from features.catalog import CATALOG
+from features.definition import Feature
 from features.errors import UnknownName
 from features.reasons import REASONS
-from features.tables import TABLES
+from features.tables import DATED, LEGAL_FORMS, PURPOSES, REPAYMENT_FORMS, TABLES
 from serving.policy.condition import Condition
 from serving.policy.limit import Limit
-from serving.policy.policy import STRICTNESS, Action, Case, Grade, Policy
+from serving.policy.policy import STRICTNESS, Action, Case, Grade, Move, Policy
+
+_FEATURES = {feature.name: feature for feature in CATALOG}
+_NAMES = {
+    "legal_form": LEGAL_FORMS,
+    "loan_purpose": PURPOSES,
+    "repayment_form": REPAYMENT_FORMS,
+}
+_INDUSTRY = re.compile(r"[A-T]([0-9]{2})?")  # GB/T 4754, as the register tells it
+_KNOWN = {name: f"name one of {', '.join(names)}" for name, names in _NAMES.items()} | {
+    "industry": "write a section and two digits, as C18, or the section alone"
+}
 
 
 def mistakes(policy: Policy) -> Iterator[tuple[str, str]]:
     """What the types cannot say: path and sentence of each mistake."""
     yield from _unknown_names(policy)
+    yield from _wrong_sources(policy)
     yield from _wrong_grades(policy.grades)
     yield from _wrong_conditions(policy)
     yield from _wrong_rules(policy)
@@ -65,8 +79,19 @@ def _named_in(field: str, value: object, path: str) -> Iterator[tuple[str, str, 
         yield from _named(value, path)
 
 
+def _wrong_sources(policy: Policy) -> Iterator[tuple[str, str]]:
+    """A table without dates of its own would be missing of everybody."""
+    dated = [table.name for table in DATED]
+    for at, source in enumerate(policy.sources):
+        if source.table in TABLES and source.table not in dated:
+            told = f"nobody's {source.table} are dated; name one of {', '.join(dated)}"
+            yield f"$.sources[{at}].table", told
+    yield from _repeated("$.sources", [source.table for source in policy.sources], "table")
+
+
 def _wrong_grades(grades: Sequence[Grade]) -> Iterator[tuple[str, str]]:
     """Risk must never be rewarded: bounds rise, outcomes do not soften, nothing lent grows."""
+    yield from _repeated("$.grades", [grade.grade for grade in grades], "grade")
     bounds = [grade.pd_below for grade in grades]
     if not bounds or bounds[-1] != 1 or any(a >= b for a, b in pairwise(bounds)):
         yield "$.grades", "pd_below must rise from grade to grade and end at 1"
@@ -84,6 +109,45 @@ def _wrong_conditions(policy: Policy) -> Iterator[tuple[str, str]]:
     for path, condition in _conditions(policy, "$"):
         if not condition.is_comparable:
             yield path, f"{condition.op} cannot take such a value"
+        elif told := _never(condition):
+            yield path, told
+
+
+def _never(condition: Condition) -> str:
+    """Why a condition can never hold, or not be asked of its feature; "" if it can."""
+    feature = _FEATURES.get(condition.feature)
+    if feature is None:
+        return ""  # told as an unknown name
+    if not feature.is_category:
+        return _never_of_number(condition, feature)
+    if isinstance(condition.value, float):
+        return f"{feature.name} is a name; compare it with names"
+    named = (condition.value,) if isinstance(condition.value, str) else condition.value or ()
+    strange = [name for name in named if not _is_known(feature.name, name)]
+    return f"{feature.name} is never {strange[0]!r}: {_KNOWN[feature.name]}" if strange else ""
+
+
+def _is_known(category: str, name: str) -> bool:
+    if names := _NAMES.get(category):
+        return name in names
+    return _INDUSTRY.fullmatch(name) is not None
+
+
+def _never_of_number(condition: Condition, feature: Feature) -> str:
+    value = condition.value
+    if not isinstance(value, float):
+        return f"{feature.name} is a number; compare it with one"
+    low, high = feature.plausible or (0.0, 1.0)
+    can_hold = {
+        "<": value > low,
+        "<=": value >= low,
+        ">": value < high,
+        ">=": value <= high,
+        "==": low <= value <= high,
+    }
+    if can_hold.get(condition.op, True):
+        return ""
+    return f"{feature.name} lies between {low:g} and {high:g}: this never holds"
 
 
 def _conditions(part: object, path: str) -> Iterator[tuple[str, Condition]]:
@@ -106,17 +170,27 @@ def _wrong_rules(policy: Policy) -> Iterator[tuple[str, str]]:
 
 def _wrong_actions(actions: Sequence[Action]) -> Iterator[tuple[str, str]]:
     """Only what an applicant can change may be advised, and only towards less risk."""
-    declared = {feature.name: feature for feature in CATALOG}
+    yield from _repeated("$.actions", [action.id for action in actions])
     for at, action in enumerate(actions):
-        feature = declared.get(action.feature)
-        if feature is None:
-            continue  # told as an unknown name
-        if not REASONS[feature.reason].actionable:
-            yield f"$.actions[{at}].feature", f"nobody can act on {action.feature}: it is frozen"
-        if feature.risk is None:
-            yield f"$.actions[{at}].feature", f"{action.feature} declares no direction of risk"
-        if feature.plausible and not feature.plausible[0] <= action.to <= feature.plausible[1]:
-            yield f"$.actions[{at}].to", f"{action.feature} cannot be {action.to}"
+        for number, move in enumerate(action.moves):
+            yield from _wrong_move(f"$.actions[{at}].moves[{number}]", move)
+
+
+def _wrong_move(path: str, move: Move) -> Iterator[tuple[str, str]]:
+    feature = _FEATURES.get(move.feature)
+    if feature is None:
+        return  # told as an unknown name
+    if (move.to is None) == (move.plus is None):
+        yield path, f"say where {move.feature} stands then (to), or by what it grows (plus)"
+    if not REASONS[feature.reason].actionable and move.plus is None:
+        yield f"{path}.feature", f"nobody can act on {move.feature}: it is frozen"
+    if feature.risk is None:
+        yield f"{path}.feature", f"{move.feature} declares no direction of risk"
+    low, high = feature.plausible or (0.0, 1.0)
+    if move.to is not None and not low <= move.to <= high:
+        yield f"{path}.to", f"{move.feature} cannot be {move.to}"
+    if move.plus is not None and move.plus not in _FEATURES:
+        yield f"{path}.plus", str(UnknownName("feature", move.plus, _FEATURES))
 
 
 def _wrong_market(policy: Policy) -> Iterator[tuple[str, str]]:
@@ -124,6 +198,8 @@ def _wrong_market(policy: Policy) -> Iterator[tuple[str, str]]:
     if market is None:
         return
     yield from _repeated("$.market.products", [product.id for product in market.products])
+    yield from _repeated("$.market.funds", [fund.id for fund in market.funds])
+    yield from _repeated("$.market.subsidies", [subsidy.id for subsidy in market.subsidies])
     funds = [fund.id for fund in market.funds]
     order = [grade.grade for grade in policy.grades]
     for at, product in enumerate(market.products):
@@ -149,9 +225,9 @@ def _wrong_spreads(
         yield path, "spreads must not fall as the probability of default rises"
 
 
-def _repeated(path: str, ids: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _repeated(path: str, ids: Iterable[str], field: str = "id") -> Iterator[tuple[str, str]]:
     seen: set[str] = set()
     for at, name in enumerate(ids):
         if name in seen:
-            yield f"{path}[{at}].id", f"{name} is given twice"
+            yield f"{path}[{at}].{field}", f"{name} is given twice"
         seen.add(name)

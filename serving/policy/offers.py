@@ -10,7 +10,13 @@ from msgspec import Meta
 from serving.policy.asked import Asked
 from serving.policy.bilingual import Text
 from serving.policy.instalments import YEAR, Payment, Repayment, instalment, schedule
-from serving.policy.limit import Limit, in_steps, yearly_capacity_fen
+from serving.policy.limit import (
+    Limit,
+    in_steps,
+    yearly_capacity_fen,
+    yearly_profit_fen,
+    yearly_service_fen,
+)
 from serving.policy.price import ReferenceRate, rate_bp, reference_bp
 from serving.policy.products import Product, is_open_to, term_of
 from serving.policy.support import GuaranteeFund, Subsidy, best_subsidy, fee_fen, stands_behind
@@ -60,7 +66,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     owed. ``all_in_bp`` is all that the borrower pays for the loan (interest and guarantee fee) over
     the principal really owed, a year; ``net_bp`` is the same after the subsidy. This is how the
     central bank's announcement no. 3 of 2021 wants rates shown. ``cover`` is how often the yearly
-    profit allowed for by the policy covers the payments of the first year.
+    profit allowed for by the policy covers the payments of the first year, with the guarantee's fee
+    and what is owed to the bank already.
     """
 
     product: str
@@ -149,9 +156,16 @@ def _amount(
         most = min(most, terms.fund.largest)
     capacity = yearly_capacity_fen(limit, borrower.row)
     if capacity is not None:
-        yearly = yearly_payments_fen(MILLION, terms.rate_bp, terms.months, repayment)
+        yearly = _yearly_fen(terms, MILLION, repayment)
         most = min(most, capacity * MILLION // (100 * max(yearly, 1)))
     return asked.amount if most >= asked.amount else in_steps(limit, most)
+
+
+def _yearly_fen(terms: _Terms, amount_fen: int, repayment: Repayment) -> int:
+    """What the borrower pays in the first year, the fund's fee at most."""
+    fee_bp = terms.fund.fee_bp if terms.fund else 0
+    fee = -(-amount_fen * fee_bp * min(terms.months, 12) // YEAR)
+    return fee + yearly_payments_fen(amount_fen, terms.rate_bp, terms.months, repayment)
 
 
 def yearly_payments_fen(amount_fen: int, rate_bp: int, months: int, repayment: Repayment) -> int:
@@ -205,11 +219,10 @@ def _annual_bp(cost_fen: int, payments: Sequence[Payment]) -> int:
 def _cover(
     limit: Limit, terms: _Terms, repayment: Repayment, amount: int, row: Row
 ) -> float | None:
-    capacity = yearly_capacity_fen(limit, row)
-    if capacity is None or limit.capacity is None:
+    if limit.capacity is None:
         return None
-    yearly = yearly_payments_fen(amount * 100, terms.rate_bp, terms.months, repayment)
-    return round(capacity * limit.capacity.cover / max(yearly, 1), 2)
+    yearly = _yearly_fen(terms, amount * 100, repayment) + yearly_service_fen(limit, row)
+    return round(yearly_profit_fen(limit, row) / max(yearly, 1), 2)
 
 
 def _yuan(fen: int) -> Decimal:

@@ -107,22 +107,34 @@ class ThinFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 class Automatic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The limits of automatic approval; each refers on its own.
 
-    ``amount`` is in yuan; ``doubt`` the standard error of the log-odds, where the scorer tells one;
+    ``amount`` is in yuan; ``probability`` that of default, of loans that would be approved
+    without a guarantee; ``doubt`` the standard error of the log-odds, where the scorer tells one;
     ``trials`` how often the application was changed and tried again.
     """
 
     amount: Ceiling | None = None
+    probability: Ceiling | None = None
     doubt: Ceiling | None = None
     trials: Ceiling | None = None
     thin_file: ThinFile | None = None
 
 
+class Move(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What an action does to a feature that is known: it stands at ``to``, or grows by ``plus``.
+
+    ``plus`` names a feature as it was before: returns that are filed too late were missing before.
+    """
+
+    feature: str
+    to: float | None = None
+    plus: str | None = None
+
+
 class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Something the applicant can do: the feature then stands at ``to``, if it was worse before."""
+    """Something the applicant can do, and all that it moves, for the worse too."""
 
     id: Name
-    feature: str
-    to: float
+    moves: tuple[Move, ...]
     advice: Text
     source: str
 
@@ -146,6 +158,7 @@ class Case(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     probability_of_default: Probability
     doubt: Annotated[float, Meta(ge=0)] | None = None
     changed_trials: int = 0
+    approved_before: Yuan = 0
     amount: Yuan
     term_months: int = 12
     repayment: Repayment = "bullet"

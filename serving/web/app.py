@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
@@ -24,6 +24,7 @@ from serving.web.oidc import Authenticator
 from serving.web.provider import Provider
 from serving.web.rates import Rate, Rates
 from serving.wire.problems import Problem
+from serving.wire.schemas import BACKDATING
 
 Rights = tuple[Right, ...] | None
 Handler = Callable[[Request, Any], Awaitable[Response]]
@@ -51,6 +52,7 @@ def create_app(
     request_id: Callable[[], str],
     second_person_above: int = SECOND_PERSON_ABOVE,
     retention_years: int = RETENTION_YEARS,
+    backdating: timedelta = BACKDATING,
     per_second: float = PER_SECOND,
     failures: Rate = FAILURES,
     provider: Provider | None = None,
@@ -58,13 +60,13 @@ def create_app(
 ) -> ASGIApp:
     """The service as an ASGI application.
 
-    Above an amount (yuan) two people override; before so many years nothing is erased. A key asks
-    ``per_second`` times in the long run, and an address fails to name one as often as ``failures``
-    says.
+    Above an amount (yuan) two people override; before so many years nothing is erased; no
+    application is dated back further than ``backdating``. A key asks ``per_second`` times in the
+    long run, and an address fails to name one as often as ``failures`` says.
     """
     metrics = Metrics(service.journal, lambda: service.is_ready, service.rows_from)
     overrides = Overrides(service.recorder, second_person_above)
-    handle = Handlers(service, overrides, metrics, clock, retention_years)
+    handle = Handlers(service, overrides, metrics, clock, retention_years, backdating)
 
     door = Door(keys, clock, Rates(monotonic), per_second, failures)
 

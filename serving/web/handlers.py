@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -55,9 +55,11 @@ class Handlers:
         metrics: Metrics,
         clock: Callable[[], datetime],
         retention_years: int,
+        backdating: timedelta,
     ) -> None:
         self._service = service
         self._retention_years = retention_years
+        self._backdating = backdating
         self._overrides = overrides
         self._metrics = metrics
         self._clock = clock
@@ -71,7 +73,7 @@ class Handlers:
         idempotency_key = _idempotency_key(request)
         body = await _body(request, LARGEST_WITH_RECORDS)
         now = self._clock()
-        asked = read_request(body, now)
+        asked = read_request(body, now, self._backdating)
         answer = await self._service.decide(asked, idempotency_key, _caller(key), now)
         return self._answered(answer)
 
@@ -80,7 +82,8 @@ class Handlers:
         self._service.recorder.demand_room()  # nothing is kept of it: refused before it is read
         body = await _body(request, LARGEST_WITH_RECORDS)
         now = self._clock()
-        return _json(await self._service.quote(read_quote(body, now), _caller(key), now))
+        asked = read_quote(body, now, self._backdating)
+        return _json(await self._service.quote(asked, _caller(key), now))
 
     async def override(self, request: Request, key: Key) -> Response:
         """Override a decision."""

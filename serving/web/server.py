@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import FrameType
 
 import uvicorn
@@ -109,6 +109,7 @@ def opened(settings: Settings) -> Iterator[tuple[DecisionService, ASGIApp]]:
             request_id=_request_id,
             second_person_above=settings.second_person_above,
             retention_years=settings.retention_years,
+            backdating=timedelta(days=settings.backdating_days),
             per_second=settings.requests_per_second,
             provider=provider,
         )

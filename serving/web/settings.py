@@ -6,8 +6,10 @@ from pathlib import Path
 import msgspec
 
 from features.errors import MicroloanError, UnknownName
+from serving.wire.schemas import BACKDATING
 
 PREFIX = "MICROLOAN_SERVING_"
+MOST_BACKDATING = 36_500  # days
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -36,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     requests_per_second: float = 5000.0  # of one key in the long run; a key may have less
     second_person_above: int = 300_000  # yuan asked for, above which two people override
     retention_years: int = 5  # before which no decision is erased
+    backdating_days: int = BACKDATING.days  # how long ago an application may have been made
     behind_tls_proxy: bool = False
 
     def __post_init__(self) -> None:
@@ -43,6 +46,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
             raise BadSettings(
                 f"oidc_jwks names keys of no issuer. Hint: set {PREFIX}OIDC_ISSUER to the `iss` of "
                 "its tokens."
+            )
+        if not 0 <= self.backdating_days <= MOST_BACKDATING:
+            raise BadSettings(
+                f"backdating_days is {self.backdating_days}; it lies between 0 and "
+                f"{MOST_BACKDATING}. Hint: some days are enough for a bank's own applications."
             )
         if self.host not in LOOPBACK and not self.behind_tls_proxy:
             raise BadSettings(

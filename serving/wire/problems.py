@@ -102,7 +102,8 @@ KINDS = {
         "A field is not what it must be",
         "errors names every field and its rule: required, type, too-small, too-large, too-short, "
         "too-long, pattern, not-allowed, check-digit, time-zone-required, date-time, date, "
-        "in-the-future, in-the-future-or-before-2000, unknown-field, duplicate-field, invalid.",
+        "in-the-future, too-long-ago, before-the-decision, not-approved, "
+        "below-days-past-due, nothing-owed, unknown-field, duplicate-field, invalid.",
     ),
     "idempotency-key-reused": Kind(
         422,

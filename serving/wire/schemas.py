@@ -8,9 +8,10 @@ import msgspec
 from msgspec import Meta
 from scipy.special import expit, logit
 
+from features.request import LARGEST
 from features.tables import is_credit_code
 from models.gate_record import Override
-from serving.decision.adverse import AdverseReason
+from serving.decision.adverse import AdverseReason, Status
 from serving.decision.decide import Application, Decision, Model
 from serving.decision.verdict import Fired
 from serving.decision.way_to_yes import Way
@@ -23,6 +24,7 @@ API_VERSION = "2026-11-23"
 DIGITS = 4  # of probabilities and contributions in answers
 NINETY = 1.645  # standard errors either way hold nine in ten
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+BACKDATING = timedelta(days=3)  # a form filled in on Friday is sent on Monday
 SKEW = timedelta(minutes=5)  # of the caller's clock
 
 
@@ -39,7 +41,7 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
             description="Unified social credit code (GB 32100-2015, check digit verified)",
         ),
     ]
-    amount: Annotated[int, Meta(ge=1, le=1_000_000_000, description="Amount asked for, whole yuan")]
+    amount: Annotated[int, Meta(ge=1, le=LARGEST, description="Amount asked for, whole yuan")]
     term_months: Annotated[int, Meta(ge=1, le=120, description="Term, months")]
     purpose: Annotated[
         Literal["stock", "raw_materials", "wages_rent", "equipment", "other"],
@@ -55,7 +57,11 @@ class Terms(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     applied_at: (
         Annotated[
             datetime,
-            Meta(tz=True, description="Moment of the application; the moment of arrival if absent"),
+            Meta(
+                tz=True,
+                description="Moment of the application, at most some days ago as the service is "
+                "set; the moment of arrival if absent",
+            ),
         ]
         | None
     ) = None
@@ -164,6 +170,10 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="Requests that would be approved as they are, and the steps to each"),
     ]
     reasons: Annotated[tuple[AdverseReason, ...], Meta(max_length=4)]
+    statuses: Annotated[
+        tuple[Status, ...],
+        Meta(description="What is outside the scope of products or credit; no reasons of credit"),
+    ]
     rules: Annotated[tuple[Fired, ...], Meta(description="Rules of the policy that fired")]
     model: AnsweredModel
     policy: AnsweredPolicy
@@ -188,6 +198,10 @@ class DecisionResponse(Assessment, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="Decisions of this business on other terms in the 30 days before"),
     ]
+    approved_before: Annotated[
+        tuple[str, ...],
+        Meta(description="Approvals of this business that come off its limit"),
+    ]
 
 
 class QuoteResponse(Assessment, frozen=True, kw_only=True):
@@ -205,24 +219,34 @@ class ModelResponse(msgspec.Struct, frozen=True, kw_only=True):
     features: tuple[str, ...]
 
 
-def read_request(body: bytes, now: datetime) -> DecisionRequest:
-    """The request in ``body``. Raises ``Problem`` naming fields and rules, never values."""
-    return read_json(body, DecisionRequest, _rules(now))
+def read_request(body: bytes, now: datetime, backdating: timedelta = BACKDATING) -> DecisionRequest:
+    """The request in ``body``. Raises ``Problem`` naming fields and rules, never values.
+
+    An application may be dated back by ``backdating``: further back its sources would seem fresh
+    that are stale, and what became known since would not be seen.
+    """
+    return read_json(body, DecisionRequest, _rules(now, backdating))
 
 
-def read_quote(body: bytes, now: datetime) -> QuoteRequest:
-    """The question in ``body``. Raises ``Problem`` naming fields and rules, never values."""
-    return read_json(body, QuoteRequest, _rules(now))
+def read_quote(body: bytes, now: datetime, backdating: timedelta = BACKDATING) -> QuoteRequest:
+    """The question in ``body``, as ``read_request``."""
+    return read_json(body, QuoteRequest, _rules(now, backdating))
 
 
-def answer(decision: Decision, source: Source, trials: tuple[str, ...] = ()) -> bytes:
-    """The body answered for a decision, rounded; ``trials`` are those of the business before."""
+def answer(
+    decision: Decision,
+    source: Source,
+    trials: tuple[str, ...] = (),
+    approved_before: tuple[str, ...] = (),
+) -> bytes:
+    """The body answered for a decision, rounded, with earlier trials and approvals."""
     return msgspec.json.encode(
         DecisionResponse(
             decision_id=decision.decision_id,
             application_id=decision.application_id,
             revision=decision.revision,
             trials=trials,
+            approved_before=approved_before,
             **_assessed(decision, source),
         )
     )
@@ -233,15 +257,17 @@ def answer_quote(decision: Decision, source: Source, actions: tuple[str, ...]) -
     return msgspec.json.encode(QuoteResponse(actions=actions, **_assessed(decision, source)))
 
 
-def _rules(now: datetime) -> Rules:
+def _rules(now: datetime, backdating: timedelta) -> Rules:
     """What the types of ``Terms`` cannot say."""
 
-    def in_time(applied_at: datetime | None) -> bool:
-        return applied_at is None or EARLIEST <= applied_at <= now + SKEW
+    def timely(applied_at: datetime | None) -> str:
+        if applied_at is None or now - backdating <= applied_at <= now + SKEW:
+            return ""
+        return "in-the-future" if applied_at > now else "too-long-ago"
 
     return {
         "business_id": lambda given: "" if is_credit_code(given) else "check-digit",
-        "applied_at": lambda given: "" if in_time(given) else "in-the-future-or-before-2000",
+        "applied_at": timely,
     }
 
 
@@ -260,6 +286,7 @@ def _assessed(decision: Decision, source: Source) -> dict[str, Any]:
         "offers": decision.offers,
         "ways_to_yes": decision.ways_to_yes,
         "reasons": tuple(map(_rounded, decision.reasons)),
+        "statuses": decision.statuses,
         "rules": decision.rules,
         "model": answered_model(decision.model),
         "policy": AnsweredPolicy(decision.policy.version),

@@ -123,6 +123,7 @@ def kitchen(standbys: Standbys, store: Path, bundles: Path, tmp_path: Path) -> I
         "MICROLOAN_SERVING_STORE": str(store),
         "MICROLOAN_SERVING_BUNDLES": str(bundles),
         "MICROLOAN_SERVING_KEYS": str(keys),
+        "MICROLOAN_SERVING_BACKDATING_DAYS": "36500",
     }
     made = Kitchen(standbys, [], tmp_path / "journal.db", settings, key)
     yield made

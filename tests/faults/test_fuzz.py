@@ -7,6 +7,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -28,6 +29,8 @@ from tests.faults.sizes import full
 from tests.serving.conftest import NOW, Desk, journal_at, open_desk, post, request_of
 from tests.serving.test_hostile_bodies import BODIES, CODES, MOMENTS, STRINGS, VALUES
 
+AGO = timedelta(days=365)
+
 __all__ = ["journal_at", "open_desk"]  # fixtures
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
 _log = logging.getLogger(__name__)
@@ -38,8 +41,11 @@ SEED = int(os.environ.get("MICROLOAN_FUZZ_SEED", "0"))
 LITERALS = [literal.encode() for literal in (*VALUES, *STRINGS, *CODES, *MOMENTS)]
 FRAGMENTS = [b"{", b"}", b"[", b"]", b'"', b":", b",", b"\\u", b"\\", b"\x00", b"\xff", b"\xe4\xb8"]
 READERS: list[tuple[dict[str, object], Callable[[bytes], object]]] = [
-    ({**request_of(0), "applied_at": "2024-07-01T00:00:00Z"}, lambda body: read_request(body, NOW)),
-    (QUOTE_EXAMPLE, lambda body: read_quote(body, NOW)),
+    (
+        {**request_of(0), "applied_at": "2024-07-01T00:00:00Z"},
+        lambda body: read_request(body, NOW, AGO),
+    ),
+    (QUOTE_EXAMPLE, lambda body: read_quote(body, NOW, AGO)),
     (OVERRIDE_EXAMPLE, lambda body: read_json(body, OverrideRequest)),
     (APPROVAL_EXAMPLE, lambda body: read_json(body, ApprovalRequest)),
     (OUTCOME_EXAMPLE, lambda body: read_json(body, OutcomeRequest)),

@@ -3,6 +3,7 @@
 It shares nothing with ``features`` but the names of tables and columns.
 """
 
+from calendar import monthrange
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from fractions import Fraction
@@ -91,9 +92,13 @@ def _registry(past: Past) -> dict[str, Any]:
     if not rows:
         return {}
     [row] = rows
-    age = past.days_ago(row["established_on"])
+    established, age = row["established_on"], None
+    if established is not None:
+        last = monthrange(past.on.year, past.on.month)[1]
+        age = 12 * (past.on.year - established.year) + past.on.month - established.month
+        age -= past.on.day < min(established.day, last)
     return {
-        "business_age_months": None if age is None else Fraction(age * 12) / Fraction("365.25"),
+        "business_age_months": age,
         "is_operating": int(row["status"] == "operating"),
         "legal_form": row["legal_form"],
         "industry": row["industry"],
@@ -162,6 +167,11 @@ def _was_in_arrears(row: Row) -> bool:
     return paid and _owed(row) <= 0 and known_late and row["amendment"] == 0
 
 
+def _months_of(row: Row, newest: int) -> range:
+    """How far back each month of a period lies, from that of its last."""
+    return range(newest, newest + row["months"])
+
+
 def _returns(past: Past) -> dict[str, Any]:
     rows = past.rows("tax_returns")
     if not rows:
@@ -170,6 +180,12 @@ def _returns(past: Past) -> dict[str, Any]:
     def vat(first: int, count: int) -> list[Row]:
         window = past.window("tax_returns", "tax", "vat", first, count)
         return [row for row in window if row["sales_fen"] is not None]
+
+    def nil(months: int) -> int:
+        history = past.rows("tax_returns")
+        without = [row for row in vat(0, months) if row["sales_fen"] == 0]
+        backs = (_months_of(row, past.months_back(row, history, "tax")) for row in without)
+        return sum(back < months for months_back in backs for back in months_back)
 
     def monthly(window: list[Row]) -> Fraction | None:
         return _ratio(sum(r["sales_fen"] for r in window), sum(r["months"] for r in window))
@@ -196,7 +212,7 @@ def _returns(past: Past) -> dict[str, Any]:
         "declared_sales_volatility_24m": _volatility(
             [Fraction(row["sales_fen"], row["months"]) for row in vat(0, 24)]
         ),
-        "zero_sales_months_12m": sum(row["months"] for row in vat(0, 12) if row["sales_fen"] == 0),
+        "zero_sales_months_12m": nil(12),
         "late_returns_24m": _late(recent),
         "missing_returns_24m": sum(
             row["filed_on"] is None and row["due_on"] < past.on for row in recent
@@ -204,14 +220,19 @@ def _returns(past: Past) -> dict[str, Any]:
         "amended_returns_24m": sum(row["amendment"] > 0 for row in recent),
         "tax_arrears": _yuan(sum(map(_owed, unpaid))),
         "tax_paid_12m": _yuan(_total("tax_paid_fen", year)),
-        "declared_months_24m": sum(r["months"] for r in filed if 1 <= past.months_ago(r) <= 24),
+        "declared_months_24m": sum(
+            1 <= age <= 24
+            for row in filed
+            if past.months_ago(row) >= 1
+            for age in _months_of(row, past.months_ago(row))
+        ),
         "months_since_return": min(map(past.months_ago, filed), default=None),
         "is_assessed_levy": int("assessed" in [row["levy"] for row in newest]),
         "declared_sales_monthly_3m": _yuan(monthly(vat(0, 3))),
         "declared_sales_yoy_6m": _ratio(monthly(vat(0, 6)), monthly(vat(12, 6))),
         "declared_sales_trend_6m": _ratio(monthly(vat(0, 6)), monthly(vat(6, 6))),
         "declared_sales_lowest_share_12m": _ratio(min(by_month, default=None), monthly(vat(0, 12))),
-        "zero_sales_months_24m": sum(row["months"] for row in vat(0, 24) if row["sales_fen"] == 0),
+        "zero_sales_months_24m": nil(24),
         "late_returns_12m": _late(year),
         "late_returns_share_24m": _ratio(
             _late(recent), sum(row["filed_on"] is not None for row in originals)
@@ -362,6 +383,9 @@ def _utility(past: Past) -> dict[str, Any]:
         "days_since_utility_record": min((past.on - row["known_on"]).days for row in rows),
         "late_utility_bills_12m": sum(map(is_late, bills(12))),
         "utility_days_overdue": max([0, *overdue]),
+        "electricity_days_overdue": max(
+            [0, *((past.on - r["due_on"]).days for r in unpaid if r["service"] == "electricity")]
+        ),
         "months_since_electricity": min(powered, default=None),
         "electricity_meters": len({row["meter_id"] for row in year}),
         "link_confidence": min((row["link_probability"] for row in bills(12)), default=None),

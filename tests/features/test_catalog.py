@@ -8,7 +8,7 @@ import pytest
 from features import invoices, peers, registration, repayment, request, tax, utility
 from features.catalog import CATALOG, MODULES
 from features.definition import Feature
-from features.reasons import REASONS
+from features.reasons import NEUTRAL, REASONS
 from features.tables import TABLES
 
 
@@ -71,3 +71,15 @@ def test_reasons_are_numbered_by_family_and_told_in_both_languages() -> None:
     for reason in REASONS.values():
         assert reason.english.isascii()
         assert any("一" <= sign <= "鿿" for sign in reason.chinese), reason.code
+
+
+@pytest.mark.parametrize("one", [one for one in CATALOG if one.risk], ids=lambda one: one.name)
+def test_the_reason_of_a_directed_feature_is_true_on_its_risky_side_only(one: Feature) -> None:
+    risky = {"rises": {">", ">=", "=="}, "falls": {"<", "<=", "=="}}[one.risk or ""]
+    assert {operation for operation, _ in one.bounds} <= risky
+
+
+def test_no_credit_reason_is_a_status_of_the_process() -> None:
+    codes = {code for one in CATALOG for code in (one.reason, one.unknown)} | {*NEUTRAL.values()}
+    assert all(REASONS[code].family != "process" for code in codes)
+    assert set(NEUTRAL) == {one.department for one in CATALOG}

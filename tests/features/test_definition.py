@@ -12,7 +12,7 @@ from features.tables import INVOICES
 
 def declared(
     expression: pl.Expr, *, doc: str = "A sum.", risk: str | None = "rises", undirected: str = "",
-    reason: str = "R14",
+    reason: str = "R14", told_if: str = "", unknown: str = "R32",
 ) -> Feature:  # fmt: skip
     def some_sum() -> pl.Expr:
         return expression
@@ -22,6 +22,8 @@ def declared(
         INVOICES,
         unit="yuan",
         reason=reason,
+        told_if=told_if,
+        unknown=unknown,
         risk=risk,  # type: ignore[arg-type]
         undirected=undirected,
     )
@@ -54,6 +56,31 @@ def test_a_direction_of_risk_or_the_reason_for_none_is_asked_for_but_not_both(
 def test_an_unknown_reason_is_refused_with_the_nearest_ones() -> None:
     with pytest.raises(UnknownName, match=r"no reason 'R140'.*R14"):
         declared(VOIDS, reason="R140")
+
+
+@pytest.mark.parametrize(
+    ("told_if", "true", "untrue"),
+    [
+        ("", [-1.0, 0.0, 9.0], []),
+        ("> 0", [0.5], [0.0, -1.0]),
+        (">= 4", [4.0, 5.0], [3.0]),
+        ("== 0", [0.0], [1.0]),
+        ("< -0.2 or > 0.2", [-0.3, 0.3], [-0.2, 0.0, 0.2]),
+    ],
+)
+def test_a_reason_is_told_of_the_values_it_is_true_of_and_a_neutral_one_of_others(
+    told_if: str, true: list[float], untrue: list[float]
+) -> None:
+    one = declared(VOIDS, told_if=told_if, unknown="R21")
+    assert {one.reason_of(value) for value in true} == {"R14"}
+    assert {one.reason_of(value) for value in untrue} <= {"R58"}
+    assert one.reason_of(None) == "R21"
+
+
+@pytest.mark.parametrize("told_if", ["0", "> zero", "> 0 and < 1", "=> 1"])
+def test_a_truth_that_cannot_be_read_is_refused(told_if: str) -> None:
+    with pytest.raises(ValueError, match="some_sum is told if"):
+        declared(VOIDS, told_if=told_if)
 
 
 @pytest.mark.parametrize(

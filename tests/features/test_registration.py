@@ -66,7 +66,7 @@ EVENTS = """
 @pytest.mark.parametrize(
     ("feature", "shop", "mill", "stranger"),
     [
-        (business_age_months, 365 * 12 / 365.25, 2192 * 12 / 365.25, None),
+        (business_age_months, 12, 72, None),
         (is_operating, 1, 0, None),
         (legal_form, "household", "company", None),
         (industry, "F52", "C18", None),
@@ -140,3 +140,22 @@ def test_a_listing_stands_until_its_removal_is_known(
         abnormal_removed | {removed}
     """
     spec(is_listed_abnormal, events, applied_on=ON, expected={"shop": stands})
+
+
+@pytest.mark.parametrize(
+    ("established", "on", "months"),
+    [
+        ("2024-01-01", date(2026, 1, 1), 24),
+        ("2024-01-02", date(2026, 1, 1), 23),
+        ("2023-03-01", date(2025, 3, 1), 24),  # through a leap year
+        ("2024-02-29", date(2026, 2, 28), 24),  # the month has no such day: its last
+        ("2024-02-29", date(2026, 2, 27), 23),
+        ("2025-08-31", date(2026, 2, 28), 6),
+        ("2026-01-01", date(2026, 1, 1), 0),
+    ],
+)
+def test_a_business_is_as_old_as_its_calendar_months(
+    established: str, on: date, months: int
+) -> None:
+    register = f"established_on\n---\n{established}"
+    spec(business_age_months, register, applied_on=on, expected={"shop": months})

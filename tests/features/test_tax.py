@@ -125,6 +125,18 @@ def test_the_month_of_the_application_and_older_than_24_are_not_among_the_last_2
     spec(declared_months_24m, returns, applied_on=ON, expected={"shop": 2})
 
 
+def test_of_a_quarter_that_reaches_beyond_the_window_the_months_inside_count() -> None:
+    quarters = [date(2023 + at // 4, 3 * (at % 4) + 1, 1) for at in range(1, 9)]
+    months = [date(2025, month, 1) for month in (4, 5)]  # a monthly filer since the second quarter
+    drawn = "period | months\n-------+-------\n"
+    drawn += "".join(f"{period} | 3\n" for period in quarters)
+    drawn += "".join(f"{period} | 1\n" for period in months)
+    on = date(2025, 6, 20)
+    for feature in (declared_months_24m, zero_sales_months_24m):
+        spec(feature, drawn, applied_on=on, expected={"shop": 24})
+    spec(zero_sales_months_12m, drawn, applied_on=on, expected={"shop": 12})
+
+
 def test_of_two_versions_known_on_one_day_the_higher_amendment_holds() -> None:
     returns = """
         period     | amendment | sales_fen | known_on

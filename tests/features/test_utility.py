@@ -8,6 +8,7 @@ import pytest
 from features.definition import Feature
 from features.utility import (
     days_since_utility_record,
+    electricity_days_overdue,
     electricity_growth_12m,
     electricity_history_months,
     electricity_lowest_share_12m,
@@ -64,6 +65,7 @@ BILLS = """
         (electricity_lowest_share_12m, 150 / 400, None),
         (late_utility_bills_12m, 3, 0),
         (utility_days_overdue, 58, 0),
+        (electricity_days_overdue, 5, 0),
         (months_since_electricity, 1, None),
         (electricity_meters, 2, 0),
         (electricity_yoy_6m, (1450 / 3) / 300, None),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -196,6 +196,7 @@ class Desk:
             Keys(keys_path),
             clock=lambda: self.now,
             request_id=lambda: "request-1",
+            backdating=timedelta(days=366),  # tests ask as of days past
             failures=Rate(1e6, 1e6),  # tests fail to name a key oftener than anybody
         )
 

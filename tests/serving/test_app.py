@@ -11,6 +11,8 @@ from starlette.routing import Route
 from serving.desk.replay import Record, replay
 from serving.web.app import Guarded, create_app
 from serving.web.keys import SCOPES, Keys, create_key, revoke_key
+from serving.wire.problems import Problem
+from serving.wire.schemas import read_request
 from tests.pipelines.feeds import credit_code
 from tests.serving.conftest import NOW, Desk, post, request_of
 
@@ -313,3 +315,17 @@ async def test_every_problem_is_counted_wherever_it_arose(desk: Desk) -> None:
         text = (await watching.get("/metrics")).text
     for code in ("not-found", "method-not-allowed"):
         assert f'microloan_problems_total{{code="{code}"}} 1.0' in text
+
+
+@pytest.mark.parametrize(("days", "seconds", "taken"), [(3, 0, True), (3, 1, False), (0, 0, True)])
+def test_an_application_is_dated_back_by_three_days_at_most(
+    days: int, seconds: int, taken: bool
+) -> None:
+    at = NOW - timedelta(days=days, seconds=seconds)
+    body = msgspec.json.encode(request_of(0, applied_at=at.isoformat()))
+    if taken:
+        assert read_request(body, NOW).applied_at == at
+        return
+    with pytest.raises(Problem) as refused:
+        read_request(body, NOW)
+    assert [error.code for error in refused.value.errors] == ["too-long-ago"]

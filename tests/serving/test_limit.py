@@ -17,7 +17,7 @@ SALES = {"declared_sales_monthly_12m": 200_000.0, "industry": "C18"}
 
 
 def lent(**changes: float | str | None) -> int:
-    return limit_of(LIMIT, {**SALES, **changes}, GRADE)
+    return limit_of(LIMIT, {**SALES, **changes}, GRADE).amount
 
 
 def test_need_is_the_official_formula() -> None:
@@ -75,7 +75,7 @@ def test_the_limit_is_whole_steps_within_every_cap(
     sales: float, owed: float, caps: list[int]
 ) -> None:
     row = {"declared_sales_monthly_12m": sales, "balance_owed": owed}
-    limit = limit_of(LIMIT, row, GRADE, caps)
+    limit = limit_of(LIMIT, row, GRADE, caps).amount
     assert limit % LIMIT.step == 0
     assert 0 <= limit <= min([LIMIT.cap, GRADE.cap, *caps])
     assert limit == 0 or limit >= LIMIT.smallest
@@ -83,5 +83,29 @@ def test_the_limit_is_whole_steps_within_every_cap(
 
 def test_without_estimate_and_capacity_only_multiples_and_caps_bind() -> None:
     plain = msgspec.structs.replace(LIMIT, working_capital=None, capacity=None)
-    assert limit_of(plain, SALES, GRADE) == 600_000
+    assert limit_of(plain, SALES, GRADE).amount == 600_000
     assert yearly_capacity_fen(plain, SALES) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "caps", "amount", "bound"),
+    [
+        ({"declared_sales_monthly_12m": 20_000.0}, [], 100_000, "sales"),
+        ({"industry": "H62"}, [], 350_000, "need"),
+        ({}, [100_000], 150_000, "rule"),
+        ({"balance_owed": 400_000.0}, [], 300_000, "owed"),
+        ({"balance_owed": 400_000.0}, [], 900_000, "need"),
+        ({"declared_sales_monthly_12m": 5e6}, [], 2_000_000, "policy"),
+    ],
+)
+def test_what_keeps_an_amount_from_being_lent_is_named(
+    changes: dict[str, float | str], caps: list[int], amount: int, bound: str
+) -> None:
+    most = limit_of(LIMIT, {**SALES, **changes}, GRADE, caps)
+    assert most.amount < amount
+    assert most.bound_below(amount) == bound
+
+
+def test_the_cap_of_a_grade_is_named_as_such() -> None:
+    capped = msgspec.structs.replace(GRADE, cap=200_000)
+    assert limit_of(LIMIT, SALES, capped).bound_below(300_000) == "grade"

@@ -143,8 +143,8 @@ async def test_what_became_of_a_loan_is_recorded_in_order(desk: Desk) -> None:
     async with desk.client() as client:
         made = await post(client, request_of(0))
         decision_id = made.json()["decision_id"]
-        first = {"decision_id": decision_id, "as_of": "2024-07-20", "state": "performing"}
-        later = first | {"as_of": "2024-07-22", "state": "written_off", "days_past_due": 90}
+        first = {"decision_id": decision_id, "as_of": "2024-07-22", "state": "performing"}
+        later = first | {"state": "written_off", "days_past_due": 90, "worst_days_past_due": 90}
         answers = [
             await send(client, "/v1/outcomes", body, key=f"outcome-{n:08d}")
             for n, body in enumerate((first, later))
@@ -160,6 +160,54 @@ async def test_what_became_of_a_loan_is_recorded_in_order(desk: Desk) -> None:
     assert unknown.status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("changes", "pointer", "code"),
+    [
+        ({"days_past_due": 100}, "/worst_days_past_due", "below-days-past-due"),
+        ({"state": "repaid", "balance": 5}, "/balance", "nothing-owed"),
+        ({"state": "not_taken_up", "days_past_due": 3, "worst_days_past_due": 3},
+         "/days_past_due", "nothing-owed"),
+        ({"as_of": "2024-07-21"}, "/as_of", "before-the-decision"),
+    ],
+)  # fmt: skip
+async def test_what_cannot_have_become_of_a_loan_is_refused_with_its_field(
+    desk: Desk, changes: dict[str, Any], pointer: str, code: str
+) -> None:
+    async with desk.client() as client:
+        made = (await post(client, request_of(0))).json()
+        told = {"decision_id": made["decision_id"], "as_of": "2024-07-22", "state": "performing"}
+        answer = await send(client, "/v1/outcomes", told | changes)
+        right = await send(client, "/v1/outcomes", told)
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [{"pointer": pointer, "code": code}]
+    assert right.status_code == 201  # the key of a refused request is free again
+
+
+async def test_a_loan_that_was_not_approved_has_no_outcome(desk: Desk) -> None:
+    async with desk.client() as client:
+        made = await post(client, request_of(0))
+        await send(client, f"{made.headers['location']}/overrides", {**REASON, "text": TEXT})
+        told = {"decision_id": made.json()["decision_id"], "as_of": "2024-07-22"}
+        answer = await send(client, "/v1/outcomes", told | {"state": "performing"})
+    assert answer.json()["errors"] == [{"pointer": "/state", "code": "not-approved"}]
+
+
+async def test_an_end_that_was_corrected_the_same_day_keeps_the_decision(desk: Desk) -> None:
+    from datetime import timedelta
+
+    async with desk.client() as client:
+        made = (await post(client, request_of(0))).json()
+        told = {"decision_id": made["decision_id"], "as_of": "2024-07-22"}
+        for state in ("repaid", "performing"):
+            await send(client, "/v1/outcomes", told | {"state": state}, key=f"report-{state}")
+        desk.now += timedelta(days=6 * 365)
+        operator = create_key(desk.keys_path, "late", ["operator"], now=desk.now)
+        client.headers["authorization"] = f"Bearer {operator}"
+        asked = {"decision_id": made["decision_id"], "text": "Asked for by the shop."}
+        answer = await send(client, "/v1/erasures", asked)
+    assert answer.json()["code"] == "retention-period"
+
+
 async def test_a_branch_sees_its_own_decisions_only(desk: Desk) -> None:
     async with (
         person(desk, "wang", branch="huzhou") as huzhou,
@@ -171,7 +219,7 @@ async def test_a_branch_sees_its_own_decisions_only(desk: Desk) -> None:
         where, decision_id = made.headers["location"], made.json()["decision_id"]
         await send(huzhou, f"{where}/overrides", {**REASON, "text": TEXT})
         unknown = await jiaxing.get("/v1/decisions/dec_000000000000000000000000")
-        outcome = {"decision_id": decision_id, "as_of": "2024-07-20", "state": "repaid"}
+        outcome = {"decision_id": decision_id, "as_of": "2024-07-22", "state": "repaid"}
         hidden = [
             await jiaxing.get(where),
             await jiaxing.get(f"{where}/receipt"),

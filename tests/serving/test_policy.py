@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.catalog import CATALOG
+from features.request import LARGEST
+from serving.decision.adverse import adverse_reasons, statuses
 from serving.decision.verdict import Evidence, failing_cases, grade_of, judge
 from serving.policy.asked import Asked
 from serving.policy.condition import Condition, holds
@@ -42,7 +44,7 @@ MISTAKES = [
     ("oldest_days: 130", "oldest_days: 130\n    oldest_days: 2", "given twice"),
     ("value: 6.0}", "value: abc}", "cannot take such a value"),
     ("value: 6.0}", "value: .nan}", "cannot take such a value"),
-    ("op: under, value: [J, K]", "op: under, value: J", "cannot take such a value"),
+    ("op: under, value: [J, K, R90]", "op: under, value: J", "cannot take such a value"),
     ("smallest:", "smalest:", "unknown field"),
     ("\nactions:", "\nacshuns:", "unknown field `acshuns`"),
     ("rules:\n", "rules: [\n", "expected"),
@@ -53,8 +55,14 @@ MISTAKES = [
     ('      "": 5.0\n', "", "for every other industry"),
     ("most: 500000", "most: -1", "Expected `float` >= 0"),
     ("features: [declared_sales_monthly_12m, inv", "features: [declared_sale, inv", "no feature"),
-    ("feature: tax_arrears\n    to:", "feature: tax_paid_12m\n    to:", "it is frozen"),
-    ("missing_returns_24m\n    to: 0.0", "missing_returns_24m\n    to: -1.0", "cannot be -1"),
+    ("{feature: tax_arrears, to:", "{feature: tax_paid_12m, to:", "it is frozen"),
+    ("missing_returns_24m, to: 0.0", "missing_returns_24m, to: -1.0", "cannot be -1"),
+    ("{feature: tax_arrears, to: 0.0}", "{feature: tax_arrears}", "say where tax_arrears stands"),
+    (
+        "plus: returns_in_arrears",
+        "plus: returns_in_arears",
+        "did you mean one of returns_in_arrears",
+    ),
     ("guarantee: city_guarantee", "guarantee: town_guarantee", "There is no fund 'town_guarantee'"),
     ("spread_bp: {A: 40, B: 90", "spread_bp: {A: 40, B: 30", "spreads must not fall"),
     ("spread_bp: {A: 40, B: 90", "spread_bp: {A: 40", "while a better one is not"),
@@ -62,6 +70,17 @@ MISTAKES = [
     ("largest: 800000", "largest: 20000", "must not exceed"),
     ("from_on: 2020-01-01\n      to_on", "from_on: soon\n      to_on", "Invalid"),
     ("{<<: *sound, industry: C18}", "{<<: 3, industry: C18}", "takes a mapping"),
+    ('"!=", value: household', '"!=", value: houshold', "never 'houshold'"),
+    ('op: "==", value: equipment', 'op: "<", value: 3.0', "is a name"),
+    ("value: [J, K, R90]", "value: [J, K, X90]", "never 'X90'"),
+    ('tax_grade_rank, op: "==", value: 5.0', 'tax_grade_rank, op: "==", value: D', "a number"),
+    ('tax_grade_rank, op: "==", value: 5.0', 'tax_grade_rank, op: ">", value: 5.0', "never holds"),
+    ('is_operating, op: "==", value: 0.0', 'is_operating, op: "<", value: 0.0', "never holds"),
+    ("table: linked_bills", "table: utility_bills", "nobody's utility_bills"),
+    ("table: linked_bills", "table: tax_returns", "tax_returns is given twice"),
+    ("id: pay_utility_bills", "id: pay_tax_arrears", "pay_tax_arrears is given twice"),
+    ("id: services_2026", "id: services_2025", "services_2025 is given twice"),
+    ("grade: B, pd_below: 0.02", "grade: A, pd_below: 0.02", "A is given twice"),
 ]
 
 
@@ -190,10 +209,52 @@ def test_more_risk_never_gives_a_higher_limit(
 ) -> None:
     row = {**SOUND, **changes}
     safer, riskier = (grade_of(POLICY, p) for p in sorted((low, high)))
-    assert limit_of(POLICY.limit, row, safer) >= limit_of(POLICY.limit, row, riskier)
+    least, most = (limit_of(POLICY.limit, row, grade).amount for grade in (riskier, safer))
+    assert most >= least
 
 
 def test_a_value_out_of_its_bounds_is_referred_to_a_person() -> None:
     verdict = judge(POLICY, Evidence({**SOUND, "term": 1e6}, 0.001, FRESH), Asked(100_000, TODAY))
     assert "term_implausible" in {fired.rule for fired in verdict.fired}
     assert verdict.outcome == "refer"
+
+
+@pytest.mark.parametrize(
+    ("changes", "amount", "rule", "reason"),
+    [
+        ({}, 400_000, "limit_below_amount", "R62"),
+        ({"declared_sales_monthly_12m": 40_000.0}, 300_000, "limit_below_amount", "R14"),
+        ({"balance_owed": 250_000.0}, 200_000, "limit_below_amount", "R33"),
+        ({"business_age_months": 18.0}, 200_000, "limit_below_amount", "R01"),
+        ({"declared_sales_monthly_12m": 2_000.0}, 50_000, "amount_beyond_capacity", "R36"),
+    ],
+)
+def test_who_is_lent_less_is_told_what_bounds_it(
+    changes: dict[str, float], amount: int, rule: str, reason: str
+) -> None:
+    verdict = judge(POLICY, Evidence({**SOUND, **changes}, 0.008, FRESH), Asked(amount, TODAY))
+    assert (rule, reason) in [(fired.rule, fired.reason) for fired in verdict.fired]
+    assert all(offer.amount < amount for offer in verdict.offers)
+
+
+def test_a_cap_that_a_missing_source_sets_is_told_only_where_it_binds() -> None:
+    unseen = {**FRESH, "linked_bills": None}
+    for amount, told in [(150_000, []), (250_000, [("R32", "utility")])]:
+        verdict = judge(POLICY, Evidence(SOUND, 0.001, unseen), Asked(amount, TODAY))
+        reasons = adverse_reasons(verdict.outcome, verdict.fired, [], SOUND)
+        assert [(reason.code, reason.department) for reason in reasons] == told
+
+
+def test_what_is_outside_the_product_is_a_status_and_no_reason_of_credit() -> None:
+    row = {**SOUND, "industry": "J66"}
+    verdict = judge(POLICY, Evidence(row, 0.001, FRESH), Asked(100_000, TODAY))
+    assert verdict.outcome == "decline"
+    assert [status.code for status in statuses(verdict.fired)] == ["C03"]
+    assert adverse_reasons(verdict.outcome, verdict.fired, [], row) == ()
+
+
+def test_the_most_that_may_be_asked_for_is_one_number() -> None:
+    [amount] = [feature for feature in CATALOG if feature.name == "amount"]
+    assert amount.plausible == (1, LARGEST)
+    verdict = judge(POLICY, Evidence({**SOUND, "amount": 1e8}, 0.1, FRESH), Asked(LARGEST, TODAY))
+    assert "amount_implausible" not in {fired.rule for fired in verdict.fired}

@@ -58,6 +58,7 @@ def test_settings_come_from_the_environment_once() -> None:
         ({"MICROLOAN_SERVING_PROT": "1"}, "MICROLOAN_SERVING_PORT"),
         ({"MICROLOAN_SERVING_PORT": "http"}, "port"),
         ({"MICROLOAN_SERVING_HOST": "0.0.0.0"}, "TLS proxy"),
+        ({"MICROLOAN_SERVING_BACKDATING_DAYS": "-1"}, "backdating_days is -1"),
         ({"MICROLOAN_SERVING_OIDC_JWKS": "jwks.json"}, "MICROLOAN_SERVING_OIDC_ISSUER"),
     ],
 )

@@ -15,7 +15,7 @@ from serving.decision.scoring import probabilities_if, score_row
 from serving.decision.sources import ages_on
 from serving.decision.verdict import Evidence, judge
 from serving.decision.way_to_yes import Scores, Way, _is_as_asked, _proposals, _Trials
-from serving.decision.what_if import Variant, is_computable, moved_with, rows_if
+from serving.decision.what_if import Variant, is_computable, moved_with, rows_if, values_after
 from serving.desk.replay import decide_with
 from serving.policy.instalments import Repayment
 from serving.policy.values import Row
@@ -49,7 +49,7 @@ def submitted(application: Application, way: Way) -> Application:
 
 
 def acted(row: Row, way: Way) -> Row:
-    return {**row, **{ACTIONS[name].feature: ACTIONS[name].to for name in way.actions}}
+    return {**row, **dict(values_after([ACTIONS[name] for name in way.actions], row))}
 
 
 def decided(bundle: Bundle, application: Application, row: Row, trials: int = 0) -> Decision:
@@ -123,7 +123,7 @@ def test_a_proposal_is_granted_as_if_it_were_judged_whole(
     proposals = [each for kind in _proposals(POLICY, row, asked, 0) for each in kind]
     trials = _Trials(POLICY, evidence, ASKED.purpose, asked, scores, proposals)
     for proposal in proposals:
-        after = rows_if(row, ASKED.purpose, [proposal.variant])[0]
+        after = rows_if(row, ASKED.purpose, [proposal.variant(row)])[0]
         scored = whole(after)
         verdict = judge(
             POLICY, Evidence(after, scored.probability, ages, scored.doubt, 1), proposal.asked
