@@ -122,7 +122,8 @@ def _rivals(folder: Path, model: Path) -> Iterator[tuple[str, int, subprocess.Po
     port = _free_port()
     serve = [str(Path(sys.executable).with_name("mlflow")), "models", "serve", "-m"]
     serve += [str(folder / "mlflow"), "-p", str(port), "--env-manager", "local"]
-    with _running(serve, {"MLFLOW_DISABLE_TELEMETRY": "true"}) as process:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # it asks for uvicorn
+    with _running(serve, {"MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path}) as process:
         _await(port, "/ping")
         split = {"columns": list(values), "data": [list(values.values())]}
         sent = post("/invocations", msgspec.json.encode({"dataframe_split": split}))
