@@ -229,6 +229,26 @@ class Registry:
                 "Hint: restore the artifacts folder, or train again."
             ) from error
 
+    def log_run(
+        self,
+        version: ModelVersion,
+        run_name: str,
+        metrics: Mapping[str, float],
+        parameters: Mapping[str, object],
+        artifacts: Mapping[str, bytes],
+    ) -> str:
+        """Log a run about a version, beside the one that made it; returns the run's id."""
+        run = self._client.create_run(
+            self._experiment(version.name),
+            run_name=run_name,
+            tags={"about_version": str(version.version)},
+        )
+        run_id = str(run.info.run_id)
+        self._log(run_id, metrics, parameters, {"model_hash": version.model_hash})
+        self._write(run_id, artifacts)
+        self._client.set_terminated(run_id)
+        return run_id
+
     def _experiment(self, name: str) -> str:
         found = self._client.get_experiment_by_name(name)
         if found is not None:

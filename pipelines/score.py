@@ -76,7 +76,7 @@ def _decide(
     for row, dates in zip(asked.iter_rows(named=True), sources, strict=True):
         yield decide_with(
             bundle,
-            _application(row),
+            application_of(row),
             clean({name: row[name] for name in names}),
             dates,
             row["applied_at"],
@@ -85,7 +85,8 @@ def _decide(
         )
 
 
-def _application(row: Mapping[str, Any]) -> Application:
+def application_of(row: Mapping[str, Any]) -> Application:
+    """The application in a row of the loan book's."""
     return Application(
         application_id=row["application_id"],
         business_id=row["business_id"],

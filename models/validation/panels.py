@@ -21,7 +21,7 @@ from models.validation.validation import Validation
 LIGHTS: dict[Light, str] = {"green": GREEN, "amber": YELLOW, "red": ORANGE}
 MARKS: dict[Light, str] = {"green": "o", "amber": "s", "red": "D"}
 _ENOUGH_ROWS = 30  # of a grade, for its range to set the scale
-_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.6, 0.9)
+TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 0.6, 0.9)
 
 
 def draw_roc(ax: Axes, validation: Validation) -> None:
@@ -36,7 +36,7 @@ def draw_scores(ax: Axes, curve: Curves) -> None:
     for shares, colour, name in ((curve.goods, BLUE, "good"), (curve.bads, ORANGE, "bad")):
         ax.stairs(shares, curve.edges, fill=True, color=colour, alpha=0.35)
         ax.stairs(shares, curve.edges, color=colour, linewidth=1.4, label=name)
-    inside = [p for p in _TICKS if curve.edges[0] <= log(p / (1 - p)) <= curve.edges[-1]]
+    inside = [p for p in TICKS if curve.edges[0] <= log(p / (1 - p)) <= curve.edges[-1]]
     ax.set_xticks([log(p / (1 - p)) for p in inside], [_percent(p) for p in inside])
     ax.set(title=f"Scores {curve.sample}", ylabel="share of each")
     ax.set_xlabel("predicted probability of default (log-odds scale)")

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from models.gate_record import GateRecord
 from models.validation import panels, plots
 from models.validation.canvas import svg
 from models.validation.findings import findings, limits
+from models.validation.page import render
 from models.validation.reject import verdict
 from models.validation.stability import light as drift_light
 from models.validation.validation import Validation
@@ -75,11 +74,8 @@ CHAPTERS = {
 
 def html(validation: Validation, gate: GateRecord | None = None) -> str:
     """The report as a page that needs nothing but itself; the same figures give the same bytes."""
-    environment = Environment(
-        loader=PackageLoader("models.validation", "."), autoescape=True, undefined=StrictUndefined
-    )
-    environment.filters.update(percent=_percent, number=_number, count=_count)
-    return environment.get_template("report.html").render(
+    return render(
+        "report.html",
         v=validation,
         gate=gate,
         sections=_sections(validation, gate),
@@ -142,15 +138,3 @@ def _plots_where_known(validation: Validation) -> Iterator[tuple[str, str]]:
 
 def _height(rows: tuple[object, ...]) -> float:
     return 1.3 + 0.26 * len(rows)
-
-
-def _percent(share: float | None, digits: int = 1) -> str:
-    return "not known" if share is None else f"{100 * share:.{digits}f} %"
-
-
-def _number(figure: float | None, digits: int = 3) -> str:
-    return "not known" if figure is None else f"{figure:.{digits}f}"
-
-
-def _count(rows: float) -> str:
-    return f"{rows:,.0f}"

@@ -13,6 +13,7 @@ from models.validation.bands import Light
 AMBER, RED = 0.10, 0.25
 _BINS = 10
 _SMALLEST_SHARE = 1e-4
+_DRAWS, _SELDOM = 1000, 0.999
 
 
 class Drift(msgspec.Struct, frozen=True):
@@ -33,6 +34,18 @@ def stability_index(then: pl.Series, now: pl.Series) -> float:
     """
     before, after = _shares(then, now)
     return float(((after - before) * np.log(after / before)).sum())
+
+
+def chance_index(then: pl.Series, rows: int) -> float:
+    """The index that ``rows`` rows drawn from ``then`` itself exceed once in a thousand times.
+
+    From draws with a fixed seed. Few rows leave bins empty and look moved: below this nothing is
+    told but chance (Yurdakul, Statistical properties of population stability index, 2018).
+    """
+    before, _ = _shares(then, then)
+    drawn = np.random.default_rng(0).multinomial(rows, before / before.sum(), _DRAWS) / rows
+    after = np.maximum(drawn, _SMALLEST_SHARE)
+    return float(np.quantile(((after - before) * np.log(after / before)).sum(axis=1), _SELDOM))
 
 
 def drift(then: pl.DataFrame, now: pl.DataFrame) -> tuple[Drift, ...]:

@@ -20,6 +20,7 @@ from pipelines.cli import (
     journal,
     keys,
     learning,
+    monitoring,
     policy,
     registered,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "keys",
     "learning",
     "main",
+    "monitoring",
     "policy",
     "registered",
 ]

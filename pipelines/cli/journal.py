@@ -46,7 +46,7 @@ def verify(
     from serving.journal.checkpoints import beside, verify_against
     from serving.journal.database import database_at
 
-    at = _existing(journal, common)
+    at = existing(journal, common)
     own = beside(database_at(at).files)
     notes = checkpoint or ((own,) if own.exists() else ())
     whole = verify_against(at, [_read(note) for note in notes], _key(at, key))
@@ -68,7 +68,7 @@ def checkpoint(
     from serving.journal.reading import verify
     from serving.journal.seals import Secret
 
-    at = _existing(journal, common)
+    at = existing(journal, common)
     whole, _ = verify(at)
     signer = Secret.of(database_at(at).files).signer
     write(out, sign(whole, signer))
@@ -87,7 +87,7 @@ def show(
     common: Common = DEFAULT,
 ) -> None:
     """Show one decision as it was recorded, with all it rested on."""
-    stored = _entry(_existing(journal, common), decision)
+    stored = _entry(existing(journal, common), decision)
     if stored.is_erased:
         raise MicroloanError(f"The content of {decision} was erased; entry {stored.sequence}.")
     record = json.loads(stored.record)
@@ -122,7 +122,7 @@ def replay(
 
     if all == (decision is not None):
         raise MicroloanError("Name one decision, or say --all.")
-    at = _existing(journal, common)
+    at = existing(journal, common)
     chosen = entries(at, DECISIONS) if decision is None else [_entry(at, decision)]
     made = tuple(recompute(chosen, common.paths.bundles, read_gate_keys(common.paths.gate_keys)))
     differing = [each for each in made if each.differs]
@@ -166,7 +166,8 @@ def _read(note: Path) -> str:
         raise MicroloanError(f"There is no checkpoint {note}.") from None
 
 
-def _existing(journal: str | None, common: Common) -> "At":
+def existing(journal: str | None, common: Common) -> "At":
+    """The journal that is named, or var's own. Raises MicroloanError if there is none."""
     from serving.journal.database import located
 
     folder = common.paths.journal

@@ -155,7 +155,7 @@ def learn(
     goes to `validate`: a policy's grades and cut-off. ``rivals`` fits challengers of other makes to
     the same rows.
     """
-    step = _stepper(progress)
+    step = stepper(progress, STEPS)
     fitted = fit(train)
     scorer = fitted.scorer
     step()
@@ -310,13 +310,14 @@ def _tested(test: Part, scorer: Scorer) -> bytes:
     return content.getvalue()
 
 
-def _stepper(progress: Progress | None) -> Callable[[], None]:
+def stepper(progress: Progress | None, steps: int) -> Callable[[], None]:
+    """Tells ``progress`` of one step more each time it is called."""
     done = 0
 
     def step() -> None:
         nonlocal done
         done += 1
         if progress:
-            progress(done, STEPS)
+            progress(done, steps)
 
     return step

@@ -87,7 +87,7 @@ def rollback(
         MicroloanError: nothing was champion before, or its files are not what was published.
     """
     before, _ = read_release(champion(paths.bundles))
-    wanted = predecessor(paths.bundles) if version is None else _release(paths.bundles, version)
+    wanted = predecessor(paths.bundles) if version is None else release_of(paths.bundles, version)
     bundle = read_bundle(paths.bundles / "releases" / wanted, read_gate_keys(paths.gate_keys))
     crown(paths.bundles, wanted, now())
     registry = Registry(paths.mlflow)
@@ -95,8 +95,12 @@ def rollback(
     return Restored(bundle.model.version, before.version, wanted)
 
 
-def _release(bundles: Path, version: int) -> str:
-    """The release of a version that was champion last."""
+def release_of(bundles: Path, version: int) -> str:
+    """The release of a version that was champion last.
+
+    Raises:
+        MicroloanError: it never was.
+    """
     for reign in reversed(reigns(bundles)):
         manifest, _ = read_release(bundles / "releases" / reign.release)
         if manifest.version == str(version):

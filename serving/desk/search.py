@@ -99,8 +99,8 @@ def _conditions(journal: Journal, wanted: Search, caller: Caller) -> list[_Condi
     if wanted.outcome:
         found.append(_Condition("outcome = ?", wanted.outcome))
     if wanted.day:
-        found.append(_Condition("at >= ?", _midnight(wanted.day)))
-        found.append(_Condition("at < ?", _midnight(wanted.day + timedelta(days=1))))
+        found.append(_Condition("at >= ?", midnight(wanted.day)))
+        found.append(_Condition("at < ?", midnight(wanted.day + timedelta(days=1))))
     if wanted.cursor:
         found.append(_Condition("sequence < ?", wanted.cursor))
     return found
@@ -130,5 +130,6 @@ def _summary(row: Any, later: list[Stored]) -> Summary:
     )
 
 
-def _midnight(day: date) -> str:
+def midnight(day: date) -> str:
+    """The moment at which a day begins in the business's time zone, as entries hold it."""
     return moment(datetime.combine(day, time(), _ZONE).astimezone(UTC))

@@ -29,6 +29,9 @@ OWNER = "SELECT sequence FROM entry WHERE decision_id = ? AND kind = 'decision'"
 OF_DECISION = "SELECT * FROM entry WHERE decision_id = ? ORDER BY sequence"
 IN_ORDER = "SELECT * FROM entry ORDER BY sequence"
 DECISIONS = "SELECT * FROM entry WHERE kind = 'decision' ORDER BY sequence"
+DECIDED = """SELECT * FROM entry WHERE kind = 'decision' AND at >= ? AND at < ?
+ORDER BY sequence"""
+LATER = "SELECT * FROM entry WHERE kind IN ('override', 'approval', 'outcome') ORDER BY sequence"
 LEAVES = """SELECT entry.*, subtree.hash FROM entry
 LEFT JOIN subtree ON level = 0 AND number = sequence - 1
 WHERE sequence > ? ORDER BY sequence"""

@@ -70,7 +70,6 @@ class Handlers:
 
     async def decide(self, request: Request, key: Key) -> Response:
         """Decide an application."""
-        self._service.recorder.demand_room()  # before anything is read: a refusal must be cheap
         idempotency_key = _idempotency_key(request)
         body = await _body(request, LARGEST_WITH_RECORDS)
         now = self._clock()
@@ -80,7 +79,7 @@ class Handlers:
 
     async def quote(self, request: Request, key: Key) -> Response:
         """Say what would be decided; nothing is recorded."""
-        self._service.recorder.demand_room()
+        self._service.recorder.demand_room()  # nothing is kept of it: refused before it is read
         body = await _body(request, LARGEST_WITH_RECORDS)
         now = self._clock()
         asked = read_quote(body, now, self._backdating)

@@ -41,6 +41,7 @@ from serving.bundles.bundle import read_champion
 from serving.bundles.release import read_gate_keys
 from serving.journal.reading import verify
 from tests.end_to_end.conftest import FEATURES, SEED, Travelled, travel
+from tests.end_to_end.journals import record
 from tests.pipelines.test_cli import run
 
 MICROLOAN = "from pipelines.cli import main; main()"
@@ -222,6 +223,49 @@ def test_an_alias_moved_by_hand_changes_nothing_that_serves(
 def test_the_report_comes_out_of_the_register(travelled: Travelled) -> None:
     file = report(travelled.paths, "champion")
     assert "<svg" in file.read_text(encoding="utf-8")
+
+
+def test_a_batch_and_the_journal_of_the_same_decisions_are_monitored_alike(
+    travelled: Travelled, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths, batch, at = travelled.paths, tmp_path / "some.parquet", tmp_path / "journal.db"
+    start = study(paths, Plan(features=FEATURES, seed=SEED)).start
+    days = pl.read_parquet(paths.features, columns=["application_id", "applied_on"])
+    newer = days.filter(pl.col("applied_on") >= start).head(120)["application_id"].to_list()
+    older = days.filter(pl.col("applied_on") < start).head(5)["application_id"].to_list()
+    decided = pl.read_parquet(paths.scores)
+    decided.filter(pl.col("application_id").is_in([*newer, *older])).write_parquet(batch)
+    record(paths, at, [*newer, *older])
+    told = []
+    for source in (["--batch", str(batch)], ["--journal", str(at)]):
+        assert run("monitor", *source, "--var", str(paths.root), "--json") == 0
+        told.append(json.loads(capsys.readouterr().out))
+    for one in told:
+        one["population"]["features"].sort(key=lambda feature: feature["name"])
+    assert told[0]["population"] == told[1]["population"]
+    assert [one["left_out"]["of days that it was developed on"] for one in told] == [5, 5]
+    assert told[0]["population"]["decisions"] == 120
+    assert (told[0]["people"], told[1]["people"]["overridden"]) == (None, 0)
+    assert told[0]["performance"]["loans"] > told[1]["performance"]["loans"] == 0
+    page = Path(told[0]["page"]).read_text(encoding="utf-8")
+    assert not any(name in page or name in json.dumps(told) for name in newer)
+    figures = Registry(paths.mlflow)._client.get_run(told[1]["run"]).data.metrics
+    assert figures["decisions"] == 120
+
+
+def test_a_timer_fails_where_something_is_red_and_is_told_what(
+    travelled: Travelled, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths, batch = travelled.paths, tmp_path / "risky.parquet"
+    decided = pl.read_parquet(paths.scores)
+    risky = decided.sort("probability_of_default").tail(decided.height // 2)
+    risky.write_parquet(batch)
+    asked = ["monitor", "--batch", str(batch), "--var", str(paths.root)]
+    assert run(*asked) == 0
+    capsys.readouterr()
+    assert run(*asked, "--strict") == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "Red: score: Stability index" in told
 
 
 @pytest.mark.slow

@@ -245,6 +245,20 @@ async def test_what_would_wait_beyond_its_deadline_is_refused_when_it_comes(
     assert (answer.json()["code"], answer.headers["retry-after"]) == ("overloaded", "7")
 
 
+async def test_what_was_decided_is_answered_again_however_little_room_there_is(
+    open_desk: Callable[..., Desk],
+) -> None:
+    desk = open_desk()
+    async with desk.client() as client:
+        first = await post(client, request_of(0))
+    full = open_desk(waiting=0)
+    async with full.client() as client:
+        again = await post(client, request_of(0))
+        other = await post(client, request_of(1), key="key-0000000000000002")
+    assert (again.status_code, again.content) == (201, first.content)
+    assert other.json()["decided"] is False
+
+
 async def test_what_waited_beyond_its_deadline_is_dropped_before_it_is_decided(
     open_desk: Callable[..., Desk],
 ) -> None:

@@ -1,5 +1,6 @@
 """A way to yes keeps its promise: submitted as proposed, it is approved as was said."""
 
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 from serving.bundles.bundle import Bundle
 from serving.decision.decide import Application, Decision
 from serving.decision.rows import clean, evidence
-from serving.decision.way_to_yes import Way
+from serving.decision.scoring import probabilities_if, score_row
+from serving.decision.sources import ages_on
+from serving.decision.verdict import Evidence, judge
+from serving.decision.way_to_yes import Scores, Way, _is_as_asked, _proposals, _Trials
 from serving.decision.what_if import Variant, is_computable, moved_with, rows_if, values_after
 from serving.desk.replay import decide_with
 from serving.policy.instalments import Repayment
@@ -99,6 +103,34 @@ def test_every_way_submitted_again_gets_what_it_promised(
         again = decided(bundle, next_request, {**acted(row, way), **moved}, trials=1)
         assert keeps_promise(way, again)
         assert way.steps
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    row=st.sampled_from(ROWS),
+    amount=st.sampled_from([35_000, 200_000, 800_000]),
+    trouble=st.sampled_from(["tax_arrears", "is_listed_abnormal", "term"]),
+)
+def test_a_proposal_is_granted_as_if_it_were_judged_whole(
+    bundle: Bundle, row: Row, amount: int, trouble: str
+) -> None:
+    row = {**row, "amount": float(amount), trouble: 200.0}
+    asked = msgspec.structs.replace(ASKED, amount=amount).asked
+    whole = partial(score_row, bundle.scorer, bundle.doubt)
+    scores = Scores(partial(probabilities_if, bundle.scorer, row), whole)
+    ages = ages_on(asked.on, SOURCES)
+    evidence = Evidence(row, whole(row).probability, ages)
+    proposals = [each for kind in _proposals(POLICY, row, asked, 0) for each in kind]
+    trials = _Trials(POLICY, evidence, ASKED.purpose, asked, scores, proposals)
+    for proposal in proposals:
+        after = rows_if(row, ASKED.purpose, [proposal.variant(row)])[0]
+        scored = whole(after)
+        verdict = judge(
+            POLICY, Evidence(after, scored.probability, ages, scored.doubt, 1), proposal.asked
+        )
+        offers = verdict.offers if verdict.outcome == "approve" else ()
+        as_proposed = [offer for offer in offers if _is_as_asked(offer, proposal.asked)]
+        assert trials.granted(proposal) == next(iter(as_proposed), None)
 
 
 def test_ways_are_found_for_those_who_ask_too_much(bundle: Bundle) -> None:
