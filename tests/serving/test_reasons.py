@@ -40,7 +40,7 @@ SO: dict[str, Callable[[Row], bool]] = {
               for n in (12, 24)),
             "months_since_sale",
         ],
-        lambda months: months >= 1,
+        lambda months: months > 0,
     ),
     "R17": any_of(
         [
