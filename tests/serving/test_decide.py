@@ -131,7 +131,7 @@ class Unsure:
         return self._doubt
 
 
-@pytest.mark.parametrize(("doubt", "fires"), [(0.0, False), (0.8, False), (0.81, True)])
+@pytest.mark.parametrize(("doubt", "fires"), [(0.0, False), (1.2, False), (1.21, True)])
 def test_a_doubtful_probability_is_told_as_an_interval_and_referred(
     bundle: Bundle, doubt: float, fires: bool
 ) -> None:
