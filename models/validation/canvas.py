@@ -1,6 +1,7 @@
 """What every picture is drawn on: colours that the colour-blind can tell apart (Okabe and Ito)."""
 
 import io
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -54,7 +55,9 @@ def svg(draw: Callable[..., None], *content: Any, width: float = 6.4, height: fl
 @contextmanager
 def figure_of(width: float, height: float) -> Iterator[Figure]:
     """A figure of inches, in the style of the house."""
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        # an SVG holds text as text: the reader's fonts draw the letters that ours lack
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
         figure = Figure(figsize=(width, height), dpi=110)
         FigureCanvasAgg(figure)
         yield figure

@@ -189,10 +189,11 @@ def _features(scorer: Scorer, X: Any) -> Matrix:
 
 def _standards(matrix: Matrix) -> tuple[Vector, Vector]:
     """Mean and standard deviation of each feature's known values; 0 and 1 where none vary."""
-    known = ~np.isnan(matrix)
+    known = np.isfinite(matrix)
     count = np.maximum(known.sum(axis=0), 1)
     middle = np.where(known, matrix, 0.0).sum(axis=0) / count
-    spread: Vector = np.sqrt(np.where(known, (matrix - middle) ** 2, 0.0).sum(axis=0) / count)
+    away = np.where(known, matrix, middle) - middle
+    spread: Vector = np.sqrt((away**2).sum(axis=0) / count)
     return middle, np.where(spread > 0, spread, 1.0)
 
 
@@ -205,9 +206,12 @@ def _effects(scorer: Scorer, X: Any) -> Vector:
 
 
 def _design(matrix: Matrix, middle: Vector, spread: Vector, weight: Vector) -> Matrix:
-    """One, each feature's compressed deviation and whether it is missing, times its weight."""
-    missing = np.isnan(matrix)
-    away = np.where(missing, 0.0, (matrix - middle) / spread)
+    """One, each feature's compressed deviation and whether it is missing, times its weight.
+
+    An infinity is no measure to deviate by: it counts as missing.
+    """
+    missing = ~np.isfinite(matrix)
+    away = (np.where(missing, middle, matrix) - middle) / spread
     compressed = np.sign(away) * np.log1p(np.abs(away))
     one = np.ones((*matrix.shape[:-1], 1))
     return np.concatenate([one, compressed * weight, missing * weight], axis=-1)

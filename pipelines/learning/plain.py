@@ -42,11 +42,12 @@ _DATES = (
 
 
 def plain(frame: pl.DataFrame, keep: tuple[str, ...] = ()) -> tuple[pl.DataFrame, list[str]]:
-    """Text columns as numbers or dates where nearly all their values are, and what that took.
+    """Text as numbers or dates where nearly all of a column is, and what that took.
 
     Thousands separators, currencies, percent signs, 万 and 亿, brackets around negative numbers and
     decimal commas are understood; text that stays text is stripped of blanks. Columns in ``keep``
-    stay text. The sentences tell which words were taken for missing.
+    stay text. Infinities, which come of divisions by zero, are missing. The sentences tell what was
+    taken for missing.
     """
     columns: list[pl.Series] = []
     warnings: list[str] = []
@@ -56,6 +57,9 @@ def plain(frame: pl.DataFrame, keep: tuple[str, ...] = ()) -> tuple[pl.DataFrame
             found = None if column.name in keep else _read(text)
             warnings += _disguised(text, found)
             column = text if found is None else found  # noqa: PLW2901
+        elif column.dtype.is_float() and (infinite := column.is_infinite()).any():
+            warnings.append(f"column {column.name!r}: {infinite.sum():,} infinities are missing")
+            column = column.set(infinite, None)  # noqa: PLW2901
         columns.append(column)
     return pl.DataFrame(columns), warnings
 

@@ -92,6 +92,14 @@ def test_extreme_values_and_missing_sources_are_doubted_and_ignored_features_are
     assert told(noise=8.0) - told() < 0.3 * (told(tax_0=8.0) - told())
 
 
+def test_an_infinity_is_doubted_as_what_is_missing() -> None:
+    scorer, doubt, X, _ = doubted()
+    infinite = X[:20].with_columns(tax_0=pl.lit(np.inf))
+    missing = X[:20].with_columns(tax_0=pl.lit(None, dtype=pl.Float64))
+    assert doubt.of(scorer, infinite).tolist() == doubt.of(scorer, missing).tolist()
+    assert fit_doubt(scorer, X[:800].with_columns(tax_1=pl.lit(np.inf))).of(scorer, X).max() < 5
+
+
 def test_a_row_alone_has_the_doubt_it_has_in_a_batch() -> None:
     scorer, doubt, X, _ = doubted()
     batch = doubt.of(scorer, X[:50])

@@ -1,6 +1,7 @@
 """The report: one page that needs nothing but itself and says what is wrong first."""
 
 import re
+import warnings
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from models.gate_record import GateRecord
 from models.validation.behaviour import Violation
+from models.validation.canvas import svg
 from models.validation.card import card
 from models.validation.challengers import Comparison, Rival
 from models.validation.discrimination import Interval
@@ -169,6 +171,12 @@ def test_names_from_the_data_cannot_change_the_page(bare: str) -> None:
 def test_a_validation_without_dates_segments_truth_or_groups_still_makes_a_page(bare: str) -> None:
     assert "no proof of fairness" in bare
     assert "Against the truth" not in bare
+
+
+def test_names_in_chinese_are_text_in_a_picture_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "餐饮" in svg(lambda ax: ax.set_title("餐饮"))
 
 
 def test_the_contents_name_every_chapter_and_how_to_read_it(page: str) -> None:

@@ -79,6 +79,12 @@ def test_a_few_words_among_numbers_count_as_missing_and_are_told() -> None:
     assert warnings == ["column 'income': 'unknown' in 2 rows counts as missing"]
 
 
+def test_infinities_are_missing_and_told() -> None:
+    frame, warnings = plain(pl.DataFrame({"ratio": [1.0, float("inf"), float("-inf")]}))
+    assert frame["ratio"].to_list() == [1.0, None, None]
+    assert warnings == ["column 'ratio': 2 infinities are missing"]
+
+
 def test_a_column_to_be_kept_stays_text() -> None:
     frame, _ = plain(pl.DataFrame({"paid": ["1", " 0", ""], "n": ["1", "2", "3"]}), keep=("paid",))
     assert frame["paid"].to_list() == ["1", "0", None]
