@@ -57,6 +57,8 @@ def plain(frame: pl.DataFrame, keep: tuple[str, ...] = ()) -> tuple[pl.DataFrame
             found = None if column.name in keep else _read(text)
             warnings += _disguised(text, found)
             column = text if found is None else found  # noqa: PLW2901
+        elif column.dtype.is_decimal():
+            column = column.cast(pl.Float64)  # noqa: PLW2901
         elif column.dtype.is_float() and (infinite := column.is_infinite()).any():
             warnings.append(f"column {column.name!r}: {infinite.sum():,} infinities are missing")
             column = column.set(infinite, None)  # noqa: PLW2901

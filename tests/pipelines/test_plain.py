@@ -85,6 +85,13 @@ def test_infinities_are_missing_and_told() -> None:
     assert warnings == ["column 'ratio': 2 infinities are missing"]
 
 
+def test_decimals_are_numbers_like_any_other() -> None:
+    written = pl.DataFrame({"amount": pl.Series(["1.25", None, "3.00"]).cast(pl.Decimal(12, 2))})
+    amount = plain(written)[0]["amount"]
+    assert amount.dtype == pl.Float64
+    assert amount.to_list() == [1.25, None, 3.0]
+
+
 def test_a_column_to_be_kept_stays_text() -> None:
     frame, _ = plain(pl.DataFrame({"paid": ["1", " 0", ""], "n": ["1", "2", "3"]}), keep=("paid",))
     assert frame["paid"].to_list() == ["1", "0", None]
