@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 SEED ?= 0
 PORT ?= 8000
-BUSINESSES ?= 20000
+BUSINESSES ?= 30000
 MONTHS ?= 48
 
 export PYTHONHASHSEED := 0

@@ -103,6 +103,7 @@ def _services(
         served = settings(paths, port=port, backdating=36_500)
         told = {name: str(getattr(served, name)) for name in ("store", "bundles", "gate_keys")}
         told |= {"port": str(port), "keys": str(keys), "online": str(online)}
+        told["backdating_days"] = "7300"  # its records ended long ago
         told |= {"journal": str(folder / f"journal-{port}" / "journal.db")}
         environment = {PREFIX + name.upper(): value for name, value in told.items()}
         with _running([sys.executable, "-m", "serving.web.server"], environment) as process:

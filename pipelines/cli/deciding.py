@@ -73,7 +73,7 @@ def serve(
 @app.command(help_epilogue="Example: microloan run --seed 7 --once")
 def run(
     *,
-    businesses: int = 20_000,
+    businesses: int = 30_000,
     months: int = 48,
     seed: int = 0,
     port: int = 8000,
