@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from features.errors import MicroloanError
+from models.moved import follow
 from models.scoring.files import content_hash
 from models.scoring.scorer import Scorer
 from models.validation.validation import Validation
@@ -80,7 +80,9 @@ class Registry:
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._client = _client(f"sqlite:///{self.folder / 'mlflow.db'}")
+        self._database = self.folder / "mlflow.db"
+        self._files = (self.folder / "artifacts").as_uri()
+        self._client = _client(f"sqlite:///{self._database}")
 
     def register(
         self,
@@ -220,9 +222,8 @@ class Registry:
 
     def read(self, version: ModelVersion, path: str) -> bytes:
         """One file of a version's run; raises CorruptModel where it is gone."""
-        file = self.folder / "artifacts" / version.run_id / "artifacts" / path
         try:
-            return file.read_bytes()
+            return self._file(version.run_id, path).read_bytes()
         except FileNotFoundError as error:
             raise CorruptModel(
                 f"Model {version.name} {version.version} has lost its file {path}. "
@@ -253,8 +254,7 @@ class Registry:
         found = self._client.get_experiment_by_name(name)
         if found is not None:
             return str(found.experiment_id)
-        location = (self.folder / "artifacts").as_uri()
-        return str(self._client.create_experiment(name, artifact_location=location))
+        return str(self._client.create_experiment(name, artifact_location=self._files))
 
     def _make_model(self, name: str) -> None:
         if not self._client.search_registered_models(f"name = '{name}'"):
@@ -277,12 +277,17 @@ class Registry:
         self._client.log_batch(run_id, metrics=figures)
 
     def _write(self, run_id: str, artifacts: Mapping[str, bytes]) -> None:
-        with TemporaryDirectory() as scratch:
-            for path, content in artifacts.items():
-                file = Path(scratch, path)
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(content)
-            self._client.log_artifacts(run_id, scratch)
+        """Put files where MLflow looks for those of the run, wherever the folder is now."""
+        named = self._client.get_run(run_id).info.artifact_uri.removesuffix(f"/{run_id}/artifacts")
+        if named != self._files:
+            follow(self._database, named, self._files)
+        for path, content in artifacts.items():
+            file = self._file(run_id, path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+
+    def _file(self, run_id: str, path: str) -> Path:
+        return self.folder / "artifacts" / run_id / "artifacts" / path
 
 
 def _hashes(files: Mapping[str, bytes]) -> str:

@@ -121,6 +121,20 @@ def test_a_moved_folder_still_loads(shelf: tuple[Registry, ModelVersion], tmp_pa
     assert Registry(moved).load(which=version.version).version.run_id == version.run_id
 
 
+def test_what_is_added_to_a_moved_folder_is_there_and_nothing_where_it_was(
+    shelf: tuple[Registry, ModelVersion], tmp_path: Path
+) -> None:
+    registry, version = shelf
+    kept = sorted(registry.folder.rglob("*"))
+    moved = Registry(Path(shutil.copytree(registry.folder, tmp_path / "100%_moved!")))
+    moved.attach(version, {"gate.json": b"{}"})
+    run_id = moved.log_run(version, "later", {}, {}, {"page.html": b"<p>"})
+
+    assert moved.read(version, "gate.json") == b"{}"
+    assert (moved.folder / "artifacts" / run_id / "artifacts" / "page.html").exists()
+    assert sorted(registry.folder.rglob("*")) == kept
+
+
 def test_files_of_the_report_that_were_changed_or_lost_are_named(
     shelf: tuple[Registry, ModelVersion],
 ) -> None:
