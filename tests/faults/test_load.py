@@ -71,7 +71,9 @@ def closed(service: Service, seconds: float, callers: int, first: int) -> float:
     return sum(made) / seconds
 
 
-def opened(service: Service, seconds: float, rate: float, first: int) -> list[Answered]:
+def opened(
+    service: Service, seconds: float, rate: float, first: int, at_once: int = MOST_AT_ONCE
+) -> list[Answered]:
     """Requests sent when they are due, whether or not the ones before were answered."""
     found: list[Answered] = []
     count, start = int(seconds * rate), time.monotonic()
@@ -91,7 +93,7 @@ def opened(service: Service, seconds: float, rate: float, first: int) -> list[An
             code = "" if status == 201 else json.loads(body)["code"]
             found.append(Answered(status, code, time.monotonic() - began))
 
-    _together([threading.Thread(target=call) for _ in range(MOST_AT_ONCE)])
+    _together([threading.Thread(target=call) for _ in range(at_once)])
     return found
 
 
@@ -137,7 +139,8 @@ def test_memory_stays_flat_at_half_the_load(service: Service) -> None:
     capacity = closed(service, 10, CALLERS, first=0)
     sizes = []
     for minute in range(max(2, SOAK_SECONDS // 30)):
-        found = opened(service, 30, capacity / 2, first=(minute + 1) * 10_000_000)
+        # so few connections that none is idle until the server closes it
+        found = opened(service, 30, capacity / 2, (minute + 1) * 10_000_000, at_once=2 * CALLERS)
         assert {each.status for each in found} == {201}
         sizes.append(resident(service))
     _log.info("%d s at %.1f/s: %s MB", 30 * len(sizes), capacity / 2, [s >> 20 for s in sizes])
