@@ -7,10 +7,9 @@ is read. A rebuild fills a file of its own, bucket by bucket, and goes on where 
 the file ``current`` names it. ``serving.online`` is the read side.
 """
 
-import fcntl
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,6 +20,7 @@ import polars as pl
 
 from features.errors import MicroloanError
 from features.spans import moments_of, spans
+from pipelines.alone import alone
 from pipelines.intake.news import news_since
 from serving import durable
 from serving.decision.sources import dates_as_of
@@ -30,7 +30,6 @@ from serving.records import Records, bucket_of, share_of
 DAYS = 7
 TOGETHER = 3_000  # businesses computed in one go: about those of a bucket
 MOST_REFRESHED = 0.5  # a larger share is rebuilt
-LOCK = ".lock"
 FILLED = "CREATE TABLE IF NOT EXISTS filled (bucket INTEGER PRIMARY KEY) STRICT;"
 PUT = "INSERT OR REPLACE INTO standing VALUES (?, ?, ?)"
 TELL = "INSERT OR REPLACE INTO about VALUES (?, ?)"
@@ -52,10 +51,6 @@ class Materialised:
     days: int
     snapshot: str
     path: str
-
-
-class AnotherWriter(MicroloanError):
-    """Another process writes the online store."""
 
 
 @dataclass(frozen=True)
@@ -128,12 +123,13 @@ def materialise(
         progress: told (done, in all) in buckets, or in steps of a refresh.
 
     Raises:
-        MicroloanError: there is no store of records, or another process writes the online store.
+        AnotherWriter: another process writes the online store.
+        MicroloanError: there is no store of records.
     """
     if days < 1:
         raise MicroloanError(f"days is {days}; a span has at least 1.")
     making = _Making(Records.open(store), first, days, progress)
-    with _writing(online):
+    with alone(online, "materialising into"):
         changed = _changed(store, online, making)
         if changed is None:
             return _rebuild(online, making)
@@ -227,17 +223,3 @@ def _open(path: Path) -> apsw.Connection:
     file.pragma("journal_mode", "wal")
     file.pragma("synchronous", 1)  # NORMAL
     return file
-
-
-@contextmanager
-def _writing(online: Path) -> Iterator[None]:
-    """Hold the only right to write."""
-    online.mkdir(parents=True, exist_ok=True)
-    with (online / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AnotherWriter(
-                f"Another process materialises into {online}. Wait for it to end, then run again."
-            ) from None
-        yield

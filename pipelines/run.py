@@ -1,13 +1,12 @@
 """The whole path in one command, down to a service that answers."""
 
-import os
 import socket
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from pipelines import console
+from pipelines.flows import server
 from pipelines.service import (
     PROVINCE_DAYS,
     Invitation,
@@ -31,14 +30,13 @@ def run(
     began = time.monotonic()
     chosen = free_port() if once else port
     served = settings(paths, port=chosen, backdating=PROVINCE_DAYS)  # before the work, not after it
-    _settle_prefect(paths.prefect)
+    server.settle(paths.prefect, quiet=True)
     console.people.print("Starting the flow (Prefect makes its database first) …")
-    from pipelines.flow import whole_path
+    from pipelines.flows.demo import whole_path
 
     steps = whole_path(paths, businesses, months, seed)
-    _stop_prefect()
+    server.stop_temporary()
     figures: dict[str, Any] = {name: asdict(step) for name, step in steps.items()}
-    console.table("Rows taken in", asdict(steps["ingest"].total))
     console.table("Batch of the newest quarter", asdict(steps["batch"]))
     invitation = invite(paths, f"http://{served.host}:{served.port}", new_key(paths))
     with running(served) as process:
@@ -50,28 +48,6 @@ def run(
         _tell(invitation, paths, figures["seconds"])
         stop_at_interrupt(process)
     return figures
-
-
-def _settle_prefect(home: Path) -> None:
-    """Prefect reads its settings from the environment when it is imported: keep it local, quiet."""
-    home.mkdir(parents=True, exist_ok=True)
-    os.environ.update(
-        PREFECT_HOME=str(home.resolve()),
-        PREFECT_SERVER_ANALYTICS_ENABLED="false",
-        DO_NOT_TRACK="1",
-        PREFECT_LOGGING_LEVEL="CRITICAL",  # what fails reaches us as an exception, told once
-        PREFECT_LOGGING_TO_API_ENABLED="false",
-        # its temporary server needs far more than the default 20 s on a busy machine
-        PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="180",
-    )
-
-
-def _stop_prefect() -> None:
-    """End Prefect's temporary server with its flow; it would listen until this process ends."""
-    from prefect.server.api.server import SubprocessASGIServer
-
-    for server in list(SubprocessASGIServer._instances.values()):  # noqa: SLF001  # no public way
-        server.stop()
 
 
 def free_port() -> int:

@@ -31,6 +31,11 @@ class Var:
         return self.root / "store"
 
     @property
+    def deliveries(self) -> Path:
+        """What was taken from the inbox, a line each."""
+        return self.root / "deliveries.jsonl"
+
+    @property
     def link_weights(self) -> Path:
         """What linking believes of spellings, where it was learnt from the bank's own accounts."""
         return self.root / "link-weights.json"

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from features.catalog import fingerprint
 from features.definition import Feature
 from features.errors import MicroloanError
+from pipelines.alone import alone
 from pipelines.engines import Engine
 from pipelines.engines.local import here
-from pipelines.engines.parts import finished, merged, only_one, resume
+from pipelines.engines.parts import finished, merged, resume
 from pipelines.engines.work import Work
 from pipelines.learning.provenance import code_sha256
 from serving import durable
@@ -66,7 +67,7 @@ def tabulate(
         code=code_sha256(),
         parts=out.parent.resolve() / "parts",
     )
-    with only_one(out.parent):
+    with alone(out.parent, "computing features into"):
         resume(work)
         _compute(work, records.buckets, engine, progress)
         applications = _write(work, records.buckets, out)

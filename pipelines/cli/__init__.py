@@ -23,6 +23,7 @@ from pipelines.cli import (
     monitoring,
     policy,
     registered,
+    scheduling,
 )
 from pipelines.cli.root import app
 
@@ -39,6 +40,7 @@ __all__ = [
     "monitoring",
     "policy",
     "registered",
+    "scheduling",
 ]
 
 

@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from features.errors import MicroloanError
 from pipelines import console
 from pipelines.cli.root import DEFAULT, Common, Where, app
+from pipelines.journals import existing_journal
 
 if TYPE_CHECKING:
     from serving.journal.checkpoints import Key
@@ -46,7 +47,7 @@ def verify(
     from serving.journal.checkpoints import beside, verify_against
     from serving.journal.database import database_at
 
-    at = existing(journal, common)
+    at = existing_journal(common.paths, journal)
     own = beside(database_at(at).files)
     notes = checkpoint or ((own,) if own.exists() else ())
     whole = verify_against(at, [_read(note) for note in notes], _key(at, key))
@@ -68,7 +69,7 @@ def checkpoint(
     from serving.journal.reading import verify
     from serving.journal.seals import Secret
 
-    at = existing(journal, common)
+    at = existing_journal(common.paths, journal)
     whole, _ = verify(at)
     signer = Secret.of(database_at(at).files).signer
     write(out, sign(whole, signer))
@@ -87,7 +88,7 @@ def show(
     common: Common = DEFAULT,
 ) -> None:
     """Show one decision as it was recorded, with all it rested on."""
-    stored = _entry(existing(journal, common), decision)
+    stored = _entry(existing_journal(common.paths, journal), decision)
     if stored.is_erased:
         raise MicroloanError(f"The content of {decision} was erased; entry {stored.sequence}.")
     record = json.loads(stored.record)
@@ -122,7 +123,7 @@ def replay(
 
     if all == (decision is not None):
         raise MicroloanError("Name one decision, or say --all.")
-    at = existing(journal, common)
+    at = existing_journal(common.paths, journal)
     chosen = entries(at, DECISIONS) if decision is None else [_entry(at, decision)]
     made = tuple(recompute(chosen, common.paths.bundles, read_gate_keys(common.paths.gate_keys)))
     differing = [each for each in made if each.differs]
@@ -164,19 +165,6 @@ def _read(note: Path) -> str:
         return note.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         raise MicroloanError(f"There is no checkpoint {note}.") from None
-
-
-def existing(journal: str | None, common: Common) -> "At":
-    """The journal that is named, or var's own. Raises MicroloanError if there is none."""
-    from serving.journal.database import located
-
-    folder = common.paths.journal
-    at = located(journal or str(folder / "journal.db"), folder)
-    if isinstance(at, Path) and not at.is_file():
-        raise MicroloanError(
-            f"There is no journal {at}. Hint: `microloan serve` makes one at its first decision."
-        )
-    return at
 
 
 def _plain(values: dict[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from features.errors import MicroloanError
 from pipelines import console
-from pipelines.cli.journal import existing
 from pipelines.cli.root import DEFAULT, Common, Where, app
+from pipelines.journals import existing_journal
 
 
 @app.command(help_epilogue="Example: microloan monitor --since 2025-11-01 --strict")
@@ -45,7 +45,7 @@ def monitor(
     with console.progress("monitor") as report:
         monitored = look(
             common.paths,
-            batch or existing(journal, common),
+            batch or existing_journal(common.paths, journal),
             is_batch=batch is not None,
             version=version,
             since=since,

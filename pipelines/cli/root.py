@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from pipelines import console
+from pipelines.journals import JOURNAL
 from pipelines.settings import Var
 
 app = App(
@@ -20,7 +21,7 @@ app = App(
 Where = Annotated[
     str | None,
     Parameter(
-        env_var="MICROLOAN_JOURNAL",
+        env_var=JOURNAL,
         help="Journal: a file, or the postgresql:// URL of a server; default: var's own.",
     ),
 ]

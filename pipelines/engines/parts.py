@@ -1,39 +1,17 @@
 """Parts of a feature table on their way: kept from run to run, and merged when all are there."""
 
-import fcntl
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import polars as pl
 
-from features.errors import MicroloanError
 from pipelines.engines.work import PART, UNFINISHED, Work
 from pipelines.learning.provenance import lock_sha256
 
 WORK = "work.json"
 ROWS_MERGED = 50_000  # rows in memory while parts are merged
-
-
-@contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Hold the folder's only right to compute.
-
-    Raises:
-        MicroloanError: another process is computing into it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise MicroloanError(
-                f"Another process is computing features into {folder}. Wait for it to end, then "
-                "run again."
-            ) from None
-        yield
 
 
 def resume(work: Work) -> None:

@@ -6,7 +6,6 @@ manifest and all its files. Files of the manifest before are kept for readers un
 ``serving.records`` is the read side.
 """
 
-import fcntl
 import hashlib
 import io
 import shutil
@@ -19,12 +18,12 @@ import msgspec
 import polars as pl
 
 from features.tables import TABLES, Table
+from pipelines.alone import alone
 from pipelines.intake.news import news_content, news_file, prune_news
 from serving import durable
-from serving.records import FORMAT, MANIFEST, Manifest, Part, StoreError, contract_of, read_manifest
+from serving.records import FORMAT, MANIFEST, Manifest, Part, contract_of, read_manifest
 
 STAGING = ".staging"
-LOCK = ".lock"
 # For point reads, which decode one row group of each table: 2,048 rows take 0.25 ms with lz4 and
 # 0.5 ms with zstd (a third smaller on disk), 16,384 rows take 2.5 ms.
 ROWS_IN_GROUP = 2048
@@ -36,16 +35,10 @@ def writing(folder: Path) -> Iterator[Manifest | None]:
     """Hold the store's only right to write; gives the current manifest, or None for a new store.
 
     Raises:
-        StoreError: another process is writing, or the store was written under other contracts.
+        AnotherWriter: another process is writing.
+        StoreError: the store was written under other contracts.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(
-                f"Another process is ingesting into {folder}. Wait for it to end, then run again."
-            ) from None
+    with alone(folder, "ingesting into"):
         # What a killed run left behind.
         shutil.rmtree(folder / STAGING, ignore_errors=True)
         (folder / STAGING).mkdir()

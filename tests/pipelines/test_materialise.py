@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from features.errors import MicroloanError
 from pipelines import materialise as module
+from pipelines.alone import AnotherWriter
 from pipelines.intake.ingest import ingest
-from pipelines.materialise import AnotherWriter, Materialised, materialise
+from pipelines.materialise import Materialised, materialise
 from serving.decision.decide import Application
 from serving.decision.rows import evidence, finished
 from serving.online import Online, current
@@ -292,7 +293,7 @@ def test_two_processes_do_not_write_at_once(world: World) -> None:
     def again(_done: int, _total: int) -> None:
         world.materialise()
 
-    with pytest.raises(AnotherWriter, match="Another process materialises"):
+    with pytest.raises(AnotherWriter, match="Another process is materialising"):
         world.materialise(progress=again)
 
 

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from features.build import build
 from features.catalog import CATALOG
-from features.errors import MicroloanError
+from pipelines.alone import AnotherWriter, alone
 from pipelines.engines import NoEngine, engine
 from pipelines.engines.local import here, in_processes
-from pipelines.engines.parts import merged, only_one
+from pipelines.engines.parts import merged
 from pipelines.engines.work import OtherInputs, Work, build_part
 from pipelines.intake.ingest import ingest
 from pipelines.tabulate import FeatureSummary, read_features, tabulate
@@ -181,7 +181,7 @@ def test_kill_9_leaves_parts_to_go_on_from_and_no_worker_behind(
 
 
 def test_only_one_process_computes_into_a_folder(store: Path, tmp_path: Path) -> None:
-    with only_one(tmp_path), pytest.raises(MicroloanError, match="Another process is computing"):
+    with alone(tmp_path, "computing into"), pytest.raises(AnotherWriter, match="is computing"):
         tabulate(store, tmp_path / "applications.parquet", CATALOG)
 
 

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from features.tables import TAX_GRADES
+from pipelines.alone import AnotherWriter
 from pipelines.intake.store import commit, current, write_part, writing
 from serving.records import MANIFEST, StoreError
 from tests.pipelines.feeds import feeds
@@ -71,7 +72,11 @@ def test_what_a_killed_run_left_is_removed(tmp_path: Path) -> None:
 
 
 def test_a_second_writer_is_refused_at_once(tmp_path: Path) -> None:
-    with writing(tmp_path), pytest.raises(StoreError, match="Another process"), writing(tmp_path):
+    with (
+        writing(tmp_path),
+        pytest.raises(AnotherWriter, match="Another process"),
+        writing(tmp_path),
+    ):
         pass
 
 
