@@ -46,7 +46,8 @@ def schedule(
     with nullcontext(theirs) if theirs else running(port) as url:
         console.people.print(f"Runs and schedules: {url.removesuffix('/api')}", highlight=False)
         with temporary_settings({PREFECT_API_URL: url}):
-            serve(*served, limit=1)
+            # a run that was due while nobody served is late, seen as such, and made up for
+            serve(*served, limit=1, pause_on_shutdown=False)
 
 
 def _served(

@@ -54,6 +54,7 @@ def running(port: int) -> Iterator[str]:
         [sys.executable, *command.split()],
         env={**os.environ, "PREFECT_UI_API_URL": f"{url}/api"},
         stdout=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for us, who stop it last
     )
     try:
         _await_ready(process, url)

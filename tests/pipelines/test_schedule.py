@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -48,11 +50,13 @@ def test_a_missing_inbox_is_refused_before_anything_starts(
 def scheduled(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """`microloan schedule` in a process of its own, stopped at the end."""
     elsewhere = {name: text for name, text in os.environ.items() if not name.startswith("PREFECT")}
-    process = subprocess.Popen([sys.executable, "-c", MICROLOAN, *arguments], env=elsewhere)
+    process = subprocess.Popen(
+        [sys.executable, "-c", MICROLOAN, *arguments], env=elsewhere, start_new_session=True
+    )
     try:
         yield process
     finally:
-        process.terminate()
+        os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
         process.wait(timeout=60)
 
 
@@ -103,3 +107,5 @@ def test_every_minute_takes_what_is_whole_once_and_says_what_is_not_taken(tmp_pa
         assert second["state"]["type"] == "COMPLETED"
     assert [one.delivery for one in Inbox(inbox, paths.deliveries).taken()] == ["a", "c"]
     assert Records.open(paths.store).snapshot == snapshot  # its rows were there before
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)), "Prefect's server goes on"
