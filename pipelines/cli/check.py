@@ -6,9 +6,11 @@ from cyclopts import App
 
 from features.errors import MicroloanError
 from pipelines import console
-from pipelines.cli.root import DEFAULT, Common, app
+from pipelines.cli.root import DATA, DEFAULT, Common, app
 
-check = App(name="check", help="Audit features and links: none may see the future, few may err.")
+check = App(
+    group=DATA, name="check", help="Audit features and links: none may see the future, few may err."
+)
 app.command(check)
 
 

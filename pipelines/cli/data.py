@@ -8,11 +8,13 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pipelines import console
-from pipelines.cli.root import DEFAULT, Common, app
+from pipelines.cli.root import DATA, DEFAULT, Common, app
 from pipelines.engines import Kind
 
 
-@app.command(help_epilogue="Example: microloan world --businesses 2000 --months 48 --seed 7")
+@app.command(
+    group=DATA, help_epilogue="Example: microloan world --businesses 2000 --months 48 --seed 7"
+)
 def world(
     *,
     businesses: int = 20_000,
@@ -77,7 +79,7 @@ def _hold_against_published(common: Common) -> None:
     common.tell(f"{report.inside} of {report.judged} figures inside their tolerance", found)
 
 
-@app.command(help_epilogue="Example: microloan ingest var/province/feeds")
+@app.command(group=DATA, help_epilogue="Example: microloan ingest var/province/feeds")
 def ingest(
     delivery: Annotated[Path | None, Parameter(help="Folder of CSV or Parquet feeds.")] = None,
     /,
@@ -116,7 +118,7 @@ def ingest(
     common.tell(f"Store in {paths.store}", summary)
 
 
-@app.command(help_epilogue="Example: microloan link --learn")
+@app.command(group=DATA, help_epilogue="Example: microloan link --learn")
 def link(
     *,
     learn: Annotated[
@@ -133,7 +135,7 @@ def link(
     common.tell(f"Links by {weights}", relink(paths.store, weights, learn=learn))
 
 
-@app.command(help_epilogue="Example: microloan materialise --days 7")
+@app.command(group=DATA, help_epilogue="Example: microloan materialise --days 7")
 def materialise(*, first: date | None = None, days: int = 7, common: Common = DEFAULT) -> None:
     """Make every business's features for the days to come, so that the service only looks them up.
 
@@ -155,7 +157,7 @@ def materialise(*, first: date | None = None, days: int = 7, common: Common = DE
     common.tell(f"Online store in {paths.online}", made)
 
 
-@app.command(help_epilogue="Example: microloan features --workers 2")
+@app.command(group=DATA, help_epilogue="Example: microloan features --workers 2")
 def features(
     *,
     engine: Kind = "local",

@@ -7,10 +7,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pipelines import console
-from pipelines.cli.root import DEFAULT, Common, Where, app
+from pipelines.cli.root import DECIDE, DEFAULT, PATH, Common, Where, app
 
 
-@app.command(help_epilogue="Example: microloan score var/features/applications.parquet")
+@app.command(
+    group=DECIDE, help_epilogue="Example: microloan score var/features/applications.parquet"
+)
 def score(
     table: Annotated[
         Path | None, Parameter(help="Feature table; default: that of all applications.")
@@ -35,7 +37,7 @@ def score(
     common.tell(f"Decisions in {paths.scores}", summary)
 
 
-@app.command(help_epilogue="Example: microloan serve --port 8000")
+@app.command(group=DECIDE, help_epilogue="Example: microloan serve --port 8000")
 def serve(
     *,
     host: str = "127.0.0.1",
@@ -70,7 +72,7 @@ def serve(
     answer(served)
 
 
-@app.command(help_epilogue="Example: microloan run --seed 7 --once")
+@app.command(group=PATH, help_epilogue="Example: microloan run --seed 7 --once")
 def run(
     *,
     businesses: int = 30_000,

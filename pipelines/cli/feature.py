@@ -8,12 +8,12 @@ import msgspec
 from cyclopts import App, Parameter
 
 from pipelines import console
-from pipelines.cli.root import DEFAULT, Common, app
+from pipelines.cli.root import DATA, DEFAULT, Common, app
 
 if TYPE_CHECKING:  # the command line should not wait for frames and trees
     from models.validation.profile import Default, Profile
 
-feature = App(name="feature", help="List features, look at one, start a new one.")
+feature = App(group=DATA, name="feature", help="List features, look at one, start a new one.")
 app.command(feature)
 
 

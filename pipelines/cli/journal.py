@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 
 from features.errors import MicroloanError
 from pipelines import console
-from pipelines.cli.root import DEFAULT, Common, Where, app
+from pipelines.cli.root import DEFAULT, WATCH, Common, Where, app
 from pipelines.journals import existing_journal
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from serving.journal.database import At
     from serving.journal.entries import Stored
 
-journal = App(name="journal", help="Verify and read the journal of decisions.")
+journal = App(group=WATCH, name="journal", help="Verify and read the journal of decisions.")
 app.command(journal)
 SHOWN = 20  # decisions that came out otherwise
 
@@ -100,7 +100,7 @@ def show(
     console.emit({**place, "record": record}, as_json=common.json)
 
 
-@app.command(help_epilogue="Example: microloan replay --all")
+@app.command(group=WATCH, help_epilogue="Example: microloan replay --all")
 def replay(
     decision: Annotated[str | None, Parameter(help="Id of the decision.")] = None,
     /,

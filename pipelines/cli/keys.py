@@ -6,9 +6,9 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from pipelines import console
-from pipelines.cli.root import DEFAULT, Common, app
+from pipelines.cli.root import DECIDE, DEFAULT, Common, app
 
-keys = App(name="keys", help="Make, revoke and list the keys of the service.")
+keys = App(group=DECIDE, name="keys", help="Make, revoke and list the keys of the service.")
 app.command(keys)
 
 

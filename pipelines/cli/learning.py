@@ -9,11 +9,11 @@ from cyclopts import Parameter
 
 from features.errors import MicroloanError
 from pipelines import console
-from pipelines.cli.root import DEFAULT, Common, app
+from pipelines.cli.root import DEFAULT, LEARN, Common, app
 from pipelines.learning.plan import Form, GrownBy, Inference, Method, Plan
 
 
-@app.command(help_epilogue="Example: microloan train --seed 7 --until 2024-06-30")
+@app.command(group=LEARN, help_epilogue="Example: microloan train --seed 7 --until 2024-06-30")
 def train(
     *,
     method: Method = "hazard",
@@ -97,8 +97,9 @@ def train(
 
 
 @app.command(
+    group=LEARN,
     help_epilogue="Example: microloan fit loans.parquet --target status --bad CHGOFF "
-    "--time approved_on --drop charged_off_on,balance"
+    "--time approved_on --drop charged_off_on,balance",
 )
 def fit(
     table: Annotated[Path, Parameter(help="Parquet, CSV or Excel, a row per loan.")],
@@ -171,7 +172,7 @@ def fit(
     common.tell(f"Registered {fitted.name} version {fitted.version}", fitted)
 
 
-@app.command(help_epilogue="Example: microloan backtest --months 6 --periods 4")
+@app.command(group=LEARN, help_epilogue="Example: microloan backtest --months 6 --periods 4")
 def backtest(
     *,
     months: int = 3,

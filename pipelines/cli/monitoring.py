@@ -5,11 +5,11 @@ from pathlib import Path
 
 from features.errors import MicroloanError
 from pipelines import console
-from pipelines.cli.root import DEFAULT, Common, Where, app
+from pipelines.cli.root import DEFAULT, WATCH, Common, Where, app
 from pipelines.journals import existing_journal
 
 
-@app.command(help_epilogue="Example: microloan monitor --since 2025-11-01 --strict")
+@app.command(group=WATCH, help_epilogue="Example: microloan monitor --since 2025-11-01 --strict")
 def monitor(
     *,
     since: date | None = None,

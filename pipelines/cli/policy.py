@@ -7,9 +7,9 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from pipelines import console
-from pipelines.cli.root import DEFAULT, Common, app
+from pipelines.cli.root import DECIDE, DEFAULT, Common, app
 
-policy = App(name="policy", help="Check policy files.")
+policy = App(group=DECIDE, name="policy", help="Check policy files.")
 app.command(policy)
 
 

@@ -8,12 +8,12 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from pipelines import console
-from pipelines.cli.root import DEFAULT, Common, app
+from pipelines.cli.root import DEFAULT, LEARN, Common, app
 
 Which = Annotated[str, Parameter(help="Number of a version, or champion.")]
 
 
-@app.command(help_epilogue="Example: microloan models")
+@app.command(group=LEARN, help_epilogue="Example: microloan models")
 def models(*, name: str = "microloan", common: Common = DEFAULT) -> None:
     """List the versions of a scorer: aliases, gate, figures out of time.
 
@@ -29,7 +29,7 @@ def models(*, name: str = "microloan", common: Common = DEFAULT) -> None:
     console.emit({"versions": rows}, as_json=common.json)
 
 
-@app.command(help_epilogue="Example: microloan report 2")
+@app.command(group=LEARN, help_epilogue="Example: microloan report 2")
 def report(
     version: Which,
     /,
@@ -55,7 +55,7 @@ def report(
         webbrowser.open(file.resolve().as_uri())
 
 
-@app.command(help_epilogue="Example: microloan compare 3 champion")
+@app.command(group=LEARN, help_epilogue="Example: microloan compare 3 champion")
 def compare(first: Which, second: Which, /, *, common: Common = DEFAULT) -> None:
     """Judge two versions on the same rows: figures, paired tests and a plot."""
     from pipelines.learning.compare import compare as judge
@@ -66,7 +66,7 @@ def compare(first: Which, second: Which, /, *, common: Common = DEFAULT) -> None
     common.tell(f"Version {first} against {second}", judged)
 
 
-@app.command(help_epilogue="Example: microloan scorecard champion > scorecard.md")
+@app.command(group=LEARN, help_epilogue="Example: microloan scorecard champion > scorecard.md")
 def scorecard(version: Which, /, *, name: str = "microloan", common: Common = DEFAULT) -> None:
     """Print a version as tables of bins and points, in Markdown on stdout.
 
@@ -80,7 +80,9 @@ def scorecard(version: Which, /, *, name: str = "microloan", common: Common = DE
     sys.stdout.write(tables(common.paths, version, name))
 
 
-@app.command(help_epilogue="Example: microloan sql champion --table applicants > score.sql")
+@app.command(
+    group=LEARN, help_epilogue="Example: microloan sql champion --table applicants > score.sql"
+)
 def sql(
     version: Which,
     /,
@@ -112,7 +114,7 @@ def sql(
     )
 
 
-@app.command(help_epilogue="Example: microloan promote 1")
+@app.command(group=LEARN, help_epilogue="Example: microloan promote 1")
 def promote(
     version: Annotated[int | None, Parameter(help="Version; default: the newest.")] = None,
     /,
@@ -142,7 +144,7 @@ def promote(
     common.tell(f"Champion is version {promoted.version}", promoted)
 
 
-@app.command(help_epilogue="Example: microloan rollback")
+@app.command(group=LEARN, help_epilogue="Example: microloan rollback")
 def rollback(
     version: Annotated[
         int | None, Parameter(help="Version; default: the champion before this one.")
@@ -158,7 +160,7 @@ def rollback(
     common.tell(f"Champion is version {restored.version} again", restored)
 
 
-@app.command(help_epilogue="Example: microloan reproduce 1")
+@app.command(group=LEARN, help_epilogue="Example: microloan reproduce 1")
 def reproduce(
     run: Annotated[str, Parameter(help="Version, alias, or the run's id in MLflow.")],
     /,

@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import App, Group, Parameter
 
 from pipelines import console
 from pipelines.journals import JOURNAL
@@ -18,6 +18,10 @@ app = App(
     version=version("microloan"),
 )
 
+PATH, DATA, LEARN, DECIDE, WATCH = (
+    Group.create_ordered(name)
+    for name in ("All of it", "Data", "Learn and publish", "Decide", "Audit and watch")
+)
 Where = Annotated[
     str | None,
     Parameter(

@@ -5,10 +5,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from pipelines.cli.root import DEFAULT, Common, app
+from pipelines.cli.root import DEFAULT, PATH, Common, app
 
 
-@app.command(help_epilogue="Example: microloan schedule deliveries --daily '30 5 * * *'")
+@app.command(
+    group=PATH, help_epilogue="Example: microloan schedule deliveries --daily '30 5 * * *'"
+)
 def schedule(
     inbox: Annotated[Path, Parameter(help="Folder that holds a folder per delivery.")],
     /,

@@ -105,3 +105,14 @@ def test_a_target_of_words_asks_which_of_them_means_default(
     pl.DataFrame({"status": ["PAID", "BAD"], "amount": [1, 2]}).write_csv(table)
     assert run("fit", str(table), "--target", "status", "--var", str(tmp_path)) == 1
     assert "--bad BAD" in " ".join(capsys.readouterr().err.split())
+
+
+def test_every_command_is_listed_under_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--help") == 0
+    panels = re.split(r"^╭─ (.+?) ─+╮$", capsys.readouterr().out, flags=re.MULTILINE)[1:]
+    listed = {
+        title: re.findall(r"^│ ([a-z]+) ", text, re.MULTILINE)
+        for title, text in zip(panels[::2], panels[1::2], strict=True)
+    }
+    assert not listed.pop("Commands")  # beside --help and --version
+    assert sorted(sum(listed.values(), [])) == sorted({command[0] for command in COMMANDS})
