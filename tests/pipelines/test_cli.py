@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
@@ -115,4 +116,4 @@ def test_every_command_is_listed_under_what_it_is_for(capsys: pytest.CaptureFixt
         for title, text in zip(panels[::2], panels[1::2], strict=True)
     }
     assert not listed.pop("Commands")  # beside --help and --version
-    assert sorted(sum(listed.values(), [])) == sorted({command[0] for command in COMMANDS})
+    assert sorted(chain(*listed.values())) == sorted({command[0] for command in COMMANDS})
