@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from models.scoring.columns import Codes, Columns, Matrix, day_number
 from models.scoring.risks import cross_fitted, is_rare, look_up
-from models.scoring.terms import Of, Term, cells_of, fit_terms
+from models.scoring.text_terms import Of, Term, cells_of, fit_terms
 
 Vector = NDArray[np.float64]
 Places = NDArray[np.int64]

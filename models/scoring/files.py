@@ -15,7 +15,7 @@ from models.scoring.columns import Columns
 from models.scoring.effects import Additive
 from models.scoring.encoding import Encoding
 from models.scoring.fitting import Fitted
-from models.scoring.terms import Term
+from models.scoring.text_terms import Term
 
 FORMAT = 1
 WHERE = ("n_jobs", "cluster")  # parameters that say where to fit: no part of what was fitted

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.scoring.calibration import Calibration
 from models.scoring.columns import Matrix
-from models.scoring.terms import Of
+from models.scoring.text_terms import Of
 
 Vector = NDArray[np.float64]
 

@@ -22,7 +22,7 @@ from models.scoring.folds import FOLDS, Fold, Places, forward_folds, parts, rand
 from models.scoring.losses import level_of, loss
 from models.scoring.risks import PARTS
 from models.scoring.rows import Rows
-from models.scoring.terms import Of, plan_terms
+from models.scoring.text_terms import Of, plan_terms
 from models.scoring.trees import read_leaves
 
 Vector = NDArray[np.float64]

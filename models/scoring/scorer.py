@@ -1,8 +1,6 @@
 """A scikit-learn classifier for credit: calibrated, monotone, additive, and saved as text."""
 
 from collections.abc import Mapping, Sequence
-from copy import copy
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -16,7 +14,6 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 from features.errors import MicroloanError, UnknownName
 from models.scoring.boosting import TUNABLE, Form, Recipe, learning_rate
-from models.scoring.calibration import fit_calibration
 from models.scoring.columns import Columns, Matrix, frame_or_array
 from models.scoring.files import read_files, write_files
 from models.scoring.fitting import Fitted, fit_recipe
@@ -42,8 +39,8 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
     Args:
         directions: By feature, 1 if risk rises with it, -1 if risk falls, 0 if unknown.
         form: "pairs" lets at most two features act together, so that tables explain exactly and
-            fast; "free" lets any, "deep" any in large trees, both explained by TreeSHAP and both
-            seeing how common a level of text is and which levels meet (`models.scoring.terms`).
+            fast; "free" lets any, "deep" any in large trees, both explained by TreeSHAP and seeing
+            how common a level of text is and which levels meet (`models.scoring.text_terms`).
             "auto" is "pairs" unless another is better out of fold beyond doubt; see `fitted_.form`.
         seeds: Boosters averaged into the one model.
         calibrate: Fit slope and intercept of the log-odds out of fold.
@@ -146,11 +143,17 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         return self.points.score(self.decision_function(X))
 
     def explain(self, X: Any) -> pd.DataFrame:
-        """What each feature adds in log-odds, and `base`; a row sums to its `decision_function`."""
-        contributions = self._served.contributions(self._matrix(X))
-        frame = pd.DataFrame(contributions, columns=list(self.names_), index=_index(X))
-        frame["base"] = self._served.base
-        return frame
+        """What each feature adds in log-odds, and last `base`; a row sums to `decision_function`.
+
+        A feature that is itself called base leaves that column the name `base_`.
+        """
+        name = "base_" if "base" in self.names_ else "base"
+        return self.contributions(X).assign(**{name: self._served.base})
+
+    def contributions(self, X: Any) -> pd.DataFrame:
+        """What each feature adds in log-odds to `base_`."""
+        added = self._served.contributions(self._matrix(X))
+        return pd.DataFrame(added, columns=list(self.names_), index=_index(X))
 
     def reasons(self, X: Any, top: int = 4, neutral: Any = None) -> pd.DataFrame:
         """The features that raise each row's risk most: columns row, rank, feature, contribution.
@@ -159,9 +162,9 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         applicants at the cut-off; without it against the average applicant of the training data,
         who contributes nothing. Features that do no harm are no reasons.
         """
-        harm = self.explain(X).drop(columns="base")
+        harm = self.contributions(X)
         if neutral is not None:
-            harm = harm - self.explain(neutral).drop(columns="base").mean()
+            harm = harm - self.contributions(neutral).mean()
         values = harm.to_numpy()
         order = np.argsort(-values, axis=1, kind="stable")[:, :top]
         row, rank = np.nonzero(np.take_along_axis(values, order, axis=1) > 0)
@@ -174,14 +177,6 @@ class Scorer(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
                 "contribution": values[row, feature],
             }
         )
-
-    def recalibrated(self, X: Any, y: Any, *, sample_weight: Any = None) -> "Scorer":
-        """The same trees with slope and intercept refitted to newer outcomes, ranking unchanged."""
-        bad = (np.asarray(y) == self.classes_[1]).astype(np.float64)
-        weight = np.ones(len(bad)) if sample_weight is None else np.asarray(sample_weight, float)
-        moved = fit_calibration(self.decision_function(X), bad, weight / weight.mean())
-        refitted = replace(self.fitted_, calibration=self.fitted_.calibration.then(moved))
-        return _serving(copy(self), refitted)
 
     def encode_row(self, values: Mapping[str, Any]) -> Vector:
         """One applicant's values by name, as `explain_row` takes them; absent means missing."""

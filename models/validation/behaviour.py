@@ -39,15 +39,15 @@ class Violation(msgspec.Struct, frozen=True):
 def faithfulness(scorer: Scorer, sample: Sample, cut_off: float) -> Faithfulness | None:
     """Neutralise the feature of each decline's first reason, and see whether the risk falls.
 
-    Declines have a probability above ``cut_off``. Neutral are the approved applicants nearest to
-    it: the feature takes the value of each of them in turn, and the mean log-odds must fall. Of
+    Declines have a probability of ``cut_off`` or more. Neutral are the approved applicants nearest
+    to it: the feature takes the value of each of them in turn, and the mean log-odds must fall. Of
     many declines an even thousand are tried. None without declines or without approvals.
     """
-    declined = np.flatnonzero(sample.probability > cut_off)
+    declined = np.flatnonzero(sample.probability >= cut_off)
     approved = len(sample) - len(declined)
     if not (len(declined) and approved):
         return None
-    risk = np.where(sample.probability > cut_off, -np.inf, sample.probability)
+    risk = np.where(sample.probability >= cut_off, -np.inf, sample.probability)
     nearest = np.argsort(-risk, kind="stable")[: min(_NEUTRAL_ROWS, approved)]
     tried = declined[np.unique(np.linspace(0, len(declined) - 1, _TRIED).astype(np.intp))]
     rows, neutral = sample.features[tried], sample.features[nearest]

@@ -31,7 +31,6 @@ from models.validation.truth import excess_loss
 
 Vector = NDArray[np.float64]
 
-BOUND = 1.645  # of a two-sided 90 % range
 DECIMALS = 6
 SCALE = 10.0**DECIMALS
 _EXPLAINED_ROWS = 2000
@@ -177,11 +176,6 @@ def _excess(rows: Sample) -> float | None:
     return float(np.mean(excess_loss(true, said)))
 
 
-def pd_bounds(log_odds: Vector, error: Vector) -> tuple[Vector, Vector]:
-    """Probabilities of default between which the true one lies nine times of ten."""
-    return expit(log_odds - BOUND * error), expit(log_odds + BOUND * error)
-
-
 def _features(scorer: Scorer, X: Any) -> Matrix:
     """A frame as the trees see its features; what they see beside them says nothing new."""
     return np.asarray(scorer.fitted_.encoding.matrix(X)[:, : len(scorer.names_)])
@@ -202,7 +196,7 @@ def _effects(scorer: Scorer, X: Any) -> Vector:
     rows = len(X)
     places = np.unique(np.linspace(0, rows - 1, min(rows, _EXPLAINED_ROWS)).astype(np.intp))
     some = X.iloc[places] if hasattr(X, "iloc") else X[places]
-    return np.asarray(scorer.explain(some).drop(columns="base").to_numpy().std(axis=0))
+    return np.asarray(scorer.contributions(some).to_numpy().std(axis=0))
 
 
 def _design(matrix: Matrix, middle: Vector, spread: Vector, weight: Vector) -> Matrix:

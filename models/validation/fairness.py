@@ -50,7 +50,7 @@ class Group(msgspec.Struct, frozen=True):
 
 
 def fairness(sample: Sample, cut_off: float) -> tuple[Group, ...]:
-    """Every value of every sensitive column against its reference, approved up to ``cut_off``."""
+    """Every value of every sensitive column against its reference, approved below ``cut_off``."""
     if sample.sensitive is None:
         return ()
     return tuple(
@@ -90,7 +90,7 @@ def _group(
     cut_off: float,
 ) -> Group:
     ours, theirs = sample.where(members[name]), sample.where(members[reference])
-    approved, of_theirs = (int((one.probability <= cut_off).sum()) for one in (ours, theirs))
+    approved, of_theirs = (int((one.probability < cut_off).sum()) for one in (ours, theirs))
     known = ours.known()
     bads = int(known.bad.sum())
     judged = bads >= ENOUGH_BADS
@@ -126,7 +126,7 @@ def _good_gap(ours: Sample, theirs: Sample, cut_off: float) -> Interval | None:
 
     The interval is that of Agresti and Caffo, The American Statistician 54 (2000).
     """
-    approved = [one.probability[one.bad == 0] <= cut_off for one in (ours, theirs)]
+    approved = [one.probability[one.bad == 0] < cut_off for one in (ours, theirs)]
     if not all(len(one) for one in approved):
         return None
     rates = [(one.sum() + 1) / (len(one) + 2) for one in approved]
@@ -157,7 +157,7 @@ def _approval_of_good(sample: Sample, cut_off: float) -> float | None:
     good = 1 - np.nan_to_num(np.asarray(sample.true_pd), nan=1.0)
     if not good.sum() > 0:
         return None
-    return float(good @ (sample.probability <= cut_off) / good.sum())
+    return float(good @ (sample.probability < cut_off) / good.sum())
 
 
 def _true_over_expected(sample: Sample) -> float | None:

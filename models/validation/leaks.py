@@ -61,7 +61,8 @@ def _numbers(
 ) -> NDArray[np.float64]:
     """The column as one column of numbers, text by the bad rate that the learnt rows show of it."""
     if column.dtype.is_numeric() or column.dtype.is_temporal() or column.dtype == pl.Boolean:
-        order = column.to_physical().fill_nan(None).rank("dense")  # infinities have a rank too
+        numbers = column.to_physical().cast(pl.Float64).fill_nan(None)
+        order = numbers.rank("dense")  # infinities have a rank too
         return order.cast(pl.Float64).to_numpy().reshape(-1, 1)
     text = column.cast(pl.String).fill_null("").to_numpy().astype(object).reshape(-1, 1)
     encoder = TargetEncoder(target_type="binary", cv=_folds())

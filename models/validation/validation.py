@@ -176,7 +176,7 @@ def validate(
     ``development`` holds out-of-fold probabilities of the rows it was fitted on, ``out_of_time``
     later rows with outcomes, ``applicants`` everyone of the later period, declined ones included
     (their ``bad`` is NaN), for fairness and, in a province, the truth. Declines are probabilities
-    above ``cut_off``; by default a fifth of the later rows. ``directions`` are those that must
+    from ``cut_off`` on; by default a fifth of the later rows. ``directions`` are those that must
     hold, by default the scorer's own; ``scale`` names grades with the upper bounds of their
     probabilities; ``rivals`` is what `challengers` says of the same ``out_of_time``, ``doubt`` what
     `fit_doubt` made of the scorer, ``inference`` what `reject.compare` found.
@@ -214,10 +214,10 @@ def validate(
 
 
 def _cut_off(asked: float | None, judged: Sample) -> float:
-    """Where declines begin; without any above the one asked for, the riskiest fifth is judged."""
-    if asked is not None and (judged.probability > asked).any():
+    """Where declines begin; without any from the one asked for, the riskiest fifth is judged."""
+    if asked is not None and (judged.probability >= asked).any():
         return asked
-    return float(np.quantile(judged.probability, 1 - _REFUSED_SHARE))
+    return float(np.nextafter(np.quantile(judged.probability, 1 - _REFUSED_SHARE), 1))
 
 
 def _window(sample: Sample) -> Window:

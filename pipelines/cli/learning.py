@@ -102,7 +102,7 @@ def train(
     "--time approved_on --drop charged_off_on,balance",
 )
 def fit(
-    table: Annotated[Path, Parameter(help="Parquet, CSV or Excel, a row per loan.")],
+    table: Annotated[Path, Parameter(help="Parquet, CSV, Excel or JSON, a row per loan.")],
     /,
     *,
     target: str,

@@ -183,7 +183,7 @@ def mean_added(scorer: Scorer, features: pl.DataFrame) -> dict[str, float]:
     if features.is_empty():
         return dict.fromkeys(features.columns, 0.0)
     chosen = features.gather_every(-(-features.height // _EXPLAINED))
-    added = scorer.explain(chosen).drop(columns="base")
+    added = scorer.contributions(chosen)
     return {str(name): fsum(values) / len(values) for name, values in added.items()}
 
 

@@ -14,6 +14,7 @@ LEAST = 10  # rows of either outcome: fewer tell nothing from chance
 YES = ("1", "true", "t", "yes", "y", "是")
 NO = ("0", "false", "f", "no", "n", "否")
 FEW = 6  # values that a message names
+MANY_VALUES = 50  # more than outcomes have names
 YEARS = (1900, 2100)
 
 
@@ -30,7 +31,7 @@ def outcome(target: pl.Series, bad: str | None, good: str | None) -> tuple[pl.Se
     text = _as_text(target)
     known = text.drop_nulls().unique().sort().to_list()
     if bad is None:
-        bads, goods = _yes_and_no(target.name, known, good)
+        bads, goods = _yes_and_no(text, known, good)
     else:
         bads = _named(bad, known, target.name)
         goods = _named(good, known, target.name) if good else []
@@ -104,16 +105,26 @@ def _as_text(target: pl.Series) -> pl.Series:
     return target.cast(pl.String).str.strip_chars()
 
 
-def _yes_and_no(name: str, known: Sequence[str], good: str | None) -> tuple[list[str], list[str]]:
+def _yes_and_no(
+    text: pl.Series, known: Sequence[str], good: str | None
+) -> tuple[list[str], list[str]]:
     """The values that say yes and no by themselves."""
     bads = [value for value in known if value.lower() in YES]
     goods = [value for value in known if value.lower() in NO]
     if good is not None or len(bads) + len(goods) < len(known):
         raise MicroloanError(
-            f"Column {name!r} holds {_some(known)}; it must be 0/1, true/false or yes/no. "
-            f"Hint: say which value means default, as --bad {shlex.quote(known[0])}."
+            f"Column {text.name!r} holds {_some(known)}; it must be 0/1, true/false or yes/no. "
+            f"Hint: {_way_to_outcome(text.drop_nulls())}."
         )
     return bads, goods
+
+
+def _way_to_outcome(text: pl.Series) -> str:
+    """Of few values the rarest is the likeliest to mean default."""
+    if text.n_unique() > MANY_VALUES:
+        return "--target names the column that says what became of the loan"
+    rarest = text.value_counts().sort("count", text.name)[text.name].item(0)
+    return f"say which value means default, as --bad={shlex.quote(rarest)}"
 
 
 def _named(values: str, known: Sequence[str], column: str) -> list[str]:

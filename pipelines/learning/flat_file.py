@@ -1,4 +1,4 @@
-"""Read a flat table however it was saved: Parquet, Excel, or text of any separator and encoding."""
+"""Read a flat table however it was saved: Parquet, Excel, JSON, or text of any separator."""
 
 import csv
 import gzip
@@ -26,7 +26,7 @@ def read_flat_file(path: Path) -> pl.DataFrame:
     """
     if not path.is_file():
         raise MicroloanError(
-            f"No file {path}. Name a Parquet, CSV or Excel file with a row per loan."
+            f"No file {path}. Name a Parquet, CSV, Excel or JSON file with a row per loan."
         )
     content = path.read_bytes()
     kind, read = _reader(content)
@@ -43,6 +43,7 @@ def read_flat_file(path: Path) -> pl.DataFrame:
 HINTS = {
     "Parquet": "Write it again, or as CSV.",
     "Excel": "Save it again as .xlsx, or as CSV in UTF-8.",
+    "JSON": "Write a list of objects, or one object a line, or CSV.",
     "CSV": "Every row needs the fields of the header, nothing above it; quote texts with commas.",
 }
 
@@ -52,6 +53,8 @@ def _reader(content: bytes) -> tuple[str, Callable[[bytes], pl.DataFrame]]:
         return "Parquet", lambda content: pl.read_parquet(io.BytesIO(content))
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return "Excel", _read_excel
+    if content[:1] in (b"[", b"{"):
+        return "JSON", pl.read_json if content.startswith(b"[") else pl.read_ndjson
     if content.startswith(b"\x1f\x8b"):
         return "CSV", lambda content: _read_text(gzip.decompress(content))
     return "CSV", _read_text
@@ -71,6 +74,8 @@ def _read_text(content: bytes) -> pl.DataFrame:
     text = _decoded(content)
     if "\0" in text[:10_000]:
         raise ValueError("it holds bytes that are no text")
+    if "\n" not in text:
+        text = text.replace("\r", "\n")  # as old Macs end lines
     header = text.split("\n", 1)[0]
     return pl.read_csv(
         io.BytesIO(text.encode()), separator=_separator(header), infer_schema_length=None

@@ -45,6 +45,12 @@ def test_a_column_that_is_filled_for_defaults_alone_is_found() -> None:
     assert all(auc > 0.99 for _, auc in found)
 
 
+def test_a_flag_that_knows_is_found_and_one_that_does_not_is_not() -> None:
+    flags = {"written_off": BAD == 1, "urban": RANDOM.random(4000) < 0.5}
+    found = suspicious_columns(honest().with_columns(**flags), BAD)
+    assert [name for name, _ in found] == ["written_off"]
+
+
 def test_pandas_frames_and_weights_are_taken() -> None:
     frame = honest().with_columns(told=pl.Series(BAD.astype(float))).to_pandas()
     found = suspicious_columns(frame, BAD, weight=np.where(BAD == 1, 0.2, 3.0))

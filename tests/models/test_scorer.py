@@ -54,6 +54,15 @@ def test_contributions_add_up_to_the_served_log_odds(fitted: Scorer) -> None:
     np.testing.assert_allclose(explained.sum(axis=1), fitted.decision_function(X), atol=1e-9)
 
 
+def test_a_feature_may_be_called_base() -> None:
+    X, y = applicants(300)
+    X = X.rename(columns={"late_filings": "base"})
+    scorer = Scorer(seeds=1, form="pairs").fit(X, y)
+    assert [*scorer.explain(X).columns] == [*X.columns, "base_"]
+    np.testing.assert_allclose(scorer.explain(X).sum(axis=1), scorer.decision_function(X))
+    assert {"base"} <= set(scorer.reasons(X)["feature"]) <= set(X.columns)
+
+
 def test_one_row_alone_is_scored_and_explained_as_in_a_batch(fitted: Scorer) -> None:
     X, _ = applicants(50, seed=1)
     explained = fitted.explain(X).drop(columns="base").to_numpy()
@@ -250,15 +259,3 @@ def test_groups_never_stand_on_both_sides_of_a_fold() -> None:
     )
     # without groups the copies of a row give its outcome away and more rounds seem to pay
     assert grouped.fitted_.rounds < alike.fitted_.rounds
-
-
-def test_recalibration_moves_the_level_and_keeps_the_ranking(fitted: Scorer) -> None:
-    X, y = applicants(2000, seed=1)
-    worse = np.where(np.random.default_rng(0).random(len(y)) < 0.3, 1, y)
-    moved = fitted.recalibrated(X, worse)
-    assert moved.predict_proba(X)[:, 1].mean() == pytest.approx(worse.mean(), abs=0.02)
-    order = np.argsort(fitted.decision_function(X))
-    assert (np.diff(moved.decision_function(X)[order]) > -1e-9).all()
-    some = X.head(200)
-    total = moved.explain(some).sum(axis=1)
-    np.testing.assert_allclose(total, moved.decision_function(some), atol=1e-9)

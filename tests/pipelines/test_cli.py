@@ -69,7 +69,7 @@ def test_wrong_usage_exits_with_2(
         (("features",), "microloan ingest"),
         (("train",), "microloan features"),
         (("score",), "microloan promote"),
-        (("fit", "nowhere.parquet", "--target", "y"), "Name a Parquet, CSV or Excel file"),
+        (("fit", "nowhere.parquet", "--target", "y"), "Name a Parquet, CSV, Excel or JSON file"),
     ],
 )
 def test_a_mistake_exits_with_1_and_names_the_next_step_without_a_traceback(

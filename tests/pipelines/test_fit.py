@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -76,3 +77,48 @@ def test_a_table_that_cannot_be_learnt_from_is_told_by_its_rule(
     (tmp_path / name).write_bytes(content)
     with pytest.raises(MicroloanError, match=rule):
         fit_table(Var(tmp_path), tmp_path / name, target="state")
+
+
+def test_rows_that_are_alike_stay_on_one_side_of_the_test(tmp_path: Path) -> None:
+    book = loans().drop("term", "opened", "closed", "loan").with_columns(urban=pl.lit(value=True))
+    noise = pl.Series("noise", np.random.default_rng(0).random(ROWS))
+    pl.concat([book.with_columns(noise)] * 3).write_parquet(tmp_path / "loans.parquet")
+    fitted = fit_table(
+        Var(tmp_path), tmp_path / "loans.parquet", target="state", bad="LOST", form="pairs",
+        rivals=False,
+    )  # fmt: skip
+    assert "1,600 rows repeat another one" in " ".join(fitted.warnings)
+    assert fitted.auc_out_of_time < 0.85  # known by heart they are foretold at .9 and more
+
+
+@pytest.mark.parametrize(
+    ("asked", "rule"),
+    [
+        ({"drop": ("state",)}, "takes 'state' away, which is --target"),
+        ({"time": "opened", "id_column": "opened"}, "takes 'opened' away, which is --time"),
+        ({"time": "state"}, "both 'state'"),
+        ({"time": "opened", "gap_days": -1}, "--gap-days is -1"),
+    ],
+)
+def test_options_that_contradict_each_other_are_told(
+    asked: dict[str, Any], rule: str, tmp_path: Path
+) -> None:
+    loans().write_csv(tmp_path / "loans.csv")
+    with pytest.raises(MicroloanError, match=rule):
+        fit_table(Var(tmp_path), tmp_path / "loans.csv", target="state", bad="LOST", **asked)
+
+
+def test_a_name_over_two_columns_is_told(tmp_path: Path) -> None:
+    text = (
+        loans().drop("loan", "closed", "opened").write_csv().replace("income,trade", "trade,trade")
+    )
+    (tmp_path / "loans.csv").write_text(text)
+    fitted = fit_table(
+        Var(tmp_path),
+        tmp_path / "loans.csv",
+        target="state",
+        bad="LOST",
+        form="pairs",
+        rivals=False,
+    )
+    assert any("another column is named 'trade'" in warning for warning in fitted.warnings)

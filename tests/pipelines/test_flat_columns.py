@@ -52,7 +52,7 @@ def test_a_majority_of_defaults_is_wondered_at() -> None:
 @pytest.mark.parametrize(
     ("target", "bad", "sentence"),
     [
-        (STATUS, None, "which value means default, as --bad 'Charged Off'"),
+        (STATUS, None, "which value means default, as --bad='Charged Off'"),
         (STATUS, "Charged", "no value of status 'Charged'"),
         (pl.Series("y", [1] * 3 + [0] * 97), None, "3 defaults among 100 rows"),
         (pl.Series("y", [0] * 50), None, "0 defaults among 50 rows"),

@@ -31,6 +31,9 @@ SAVED = {
     "UTF-16 with tabs": _text("utf-16", "\t"),
     "semicolons": _text("utf-8", ";"),
     "bars": _text("gb18030", "|"),
+    "line ends of old Macs": lambda table: table.write_csv(line_terminator="\r").encode(),
+    "JSON": lambda table: table.write_json().encode(),
+    "JSON by lines": lambda table: table.write_ndjson().encode(),
     "gzip": lambda table: gzip.compress(table.write_csv().encode()),
 }
 
@@ -63,9 +66,10 @@ def test_columns_without_a_name_of_their_own_get_one(tmp_path: Path) -> None:
         (b"state,income\n", "holds no row below its header"),
         (b"a,b\n1,2\n3,4,5\n", "Every row needs the fields of the header"),
         (b"PAR1 and no more", "cannot be read as Parquet"),
+        (b"{'no': JSON}", "cannot be read as JSON"),
         (b"PK\x03\x04 and no more", "cannot be read as Excel"),
         (b"\x00\x01\x02,\x00\n\x00,\x00\n", "bytes that are no text"),
-        (None, "Name a Parquet, CSV or Excel file"),
+        (None, "Name a Parquet, CSV, Excel or JSON file"),
     ],
 )
 def test_what_is_no_table_is_refused_by_its_rule(

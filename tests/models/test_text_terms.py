@@ -8,7 +8,7 @@ from models import Scorer
 from models.scoring.columns import Columns
 from models.scoring.encoding import Encoding, fit_encoding
 from models.scoring.risks import PARTS
-from models.scoring.terms import MOST_PAIRS, plan_terms
+from models.scoring.text_terms import MOST_PAIRS, plan_terms
 
 
 def banks(rows: int = 1200, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
