@@ -105,7 +105,7 @@ def test_a_target_of_words_asks_which_of_them_means_default(
     table = tmp_path / "loans.csv"
     pl.DataFrame({"status": ["PAID", "BAD"], "amount": [1, 2]}).write_csv(table)
     assert run("fit", str(table), "--target", "status", "--var", str(tmp_path)) == 1
-    assert "--bad BAD" in " ".join(capsys.readouterr().err.split())
+    assert "--bad=BAD" in " ".join(capsys.readouterr().err.split())
 
 
 def test_every_command_is_listed_under_what_it_is_for(capsys: pytest.CaptureFixture[str]) -> None:
