@@ -89,10 +89,10 @@ class Feature:
         """The code of the reason that is true of ``value``; a neutral one where no other is."""
         if value is None:
             return self.unknown
-        is_true = not self.bounds or any(
-            _COMPARE[operation](value, bound) for operation, bound in self.bounds
-        )
-        return self.reason if is_true else NEUTRAL[self.department]
+        for operation, bound in self.bounds:
+            if _COMPARE[operation](value, bound):
+                return self.reason
+        return NEUTRAL[self.department] if self.bounds else self.reason
 
     def __post_init__(self) -> None:
         if not self.meaning:

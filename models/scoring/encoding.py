@@ -37,7 +37,10 @@ class Encoding:
 
     def row(self, values: Mapping[str, Any]) -> Vector:
         """One applicant's values by column name, as the trees see them; absent means missing."""
-        row = self.rows([values], self._all)[0]
+        given = [values.get(name) for name in self.columns.names]
+        for at, risks in self._of_text.items():
+            given[at] = risks.get(given[at])
+        row = self._filled(_numbers([given]), slice(None))[0]
         return np.append(row, self._terms(self._codes(values))) if self.terms else row
 
     def rows(self, rows: Sequence[Mapping[str, Any]], at: Sequence[int]) -> Matrix:
@@ -45,10 +48,12 @@ class Encoding:
         names = [self.columns.names[column] for column in at]
         given: list[list[Any]] = [[values.get(name) for name in names] for values in rows]
         for place, column in enumerate(at):
-            if (risks := self._risks[column]) is not None:
+            if risks := self._of_text.get(column):
                 for values in given:
                     values[place] = risks.get(values[place])
-        found = _numbers(given).reshape(len(rows), len(at))
+        return self._filled(_numbers(given).reshape(len(rows), len(at)), at)
+
+    def _filled(self, found: Matrix, at: Sequence[int] | slice) -> Matrix:
         return np.where(np.isnan(found), self.fills[at], found)
 
     def _codes(self, values: Mapping[str, Any]) -> Matrix:
@@ -68,17 +73,14 @@ class Encoding:
         return np.column_stack(values)
 
     @cached_property
-    def _all(self) -> range:
-        return range(len(self.columns.names))
-
-    @cached_property
-    def _risks(self) -> list[dict[str, float] | None]:
-        """By column: the risk of each level, None for numbers."""
-        levels = zip(self.columns.levels, self.risks, strict=True)
-        return [
-            None if risk is None else dict(zip(known or (), risk.tolist(), strict=True))
-            for known, risk in levels
-        ]
+    def _of_text(self) -> dict[int, dict[Any, float]]:
+        """The risk of each level, by text column."""
+        columns = zip(self.columns.levels, self.risks, strict=True)
+        return {
+            at: dict(zip(levels or (), risks.tolist(), strict=True))
+            for at, (levels, risks) in enumerate(columns)
+            if risks is not None
+        }
 
     def apply(self, codes: Matrix) -> Matrix:
         """Codes to risks. Where training had no missing value, a missing one is the median."""

@@ -179,11 +179,12 @@ def _spoken(
     contributions: NDArray[Any],
     neutral: Mapping[str, float],
 ) -> list[Spoken]:
-    """What each feature adds beyond the neutral applicant."""
+    """What each feature adds beyond the neutral applicant, of those that add anything."""
     declared = _declared(tuple(features))
     return [
-        Spoken(declared[name], added - neutral[name])
+        Spoken(declared[name], harm)
         for name, added in zip(names, contributions.tolist(), strict=True)
+        if (harm := added - neutral[name])
     ]
 
 

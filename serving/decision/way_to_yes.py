@@ -4,6 +4,7 @@ Every proposal is scored and judged by the whole policy before it is made, as th
 would be. Only the request and the actions that the policy lists may move; all else is frozen.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
@@ -35,7 +36,7 @@ from serving.policy.bilingual import Text
 from serving.policy.instalments import Repayment
 from serving.policy.limit import in_steps
 from serving.policy.offers import Money, Offer
-from serving.policy.policy import Action, Policy
+from serving.policy.policy import Action, Grade, Policy
 from serving.policy.values import Row, number
 
 LADDER = (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0.05)  # of the amount asked for
@@ -77,16 +78,24 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     instalment: Money
 
 
+class _Actions(NamedTuple):
+    """Actions that come before a request, and where the features that they move stand then."""
+
+    done: tuple[Action, ...] = ()
+    moved: tuple[tuple[str, float], ...] = ()
+
+
 class _Proposal(NamedTuple):
     """A request and the actions before it."""
 
     asked: Asked
-    actions: tuple[Action, ...] = ()
+    actions: _Actions = _Actions()
 
-    def variant(self, row: Row) -> Variant:
+    @property
+    def variant(self) -> Variant:
         """What it changes in the applicant's features."""
-        moved = values_after(self.actions, row)
-        return Variant(self.asked.amount, self.asked.term_months, self.asked.repayment, moved)
+        asked = self.asked
+        return Variant(asked.amount, asked.term_months, asked.repayment, self.actions.moved)
 
 
 def ways_to_yes(
@@ -111,7 +120,11 @@ def ways_to_yes(
     row = evidence.row
     if not is_computable(row) or not all(_is_mendable(policy, rule) for rule in verdict.fired):
         return ()
-    kinds = _proposals(policy, row, asked, verdict.limit)
+    reach = _reach(policy, evidence)
+    kinds = [
+        [proposal for proposal in kind if proposal.asked.amount <= reach]
+        for kind in _proposals(policy, row, asked, verdict.limit)
+    ]
     trials = _Trials(policy, evidence, purpose, asked, scores, chain.from_iterable(kinds))
     *ordinary, last_resort = kinds
     ways = [way for kind in ordinary if (way := _first_granted(trials, kind, asked))]
@@ -136,7 +149,7 @@ class _Trials:
         scores: Scores,
         proposals: Iterable[_Proposal],
     ) -> None:
-        variants = list(dict.fromkeys(proposal.variant(evidence.row) for proposal in proposals))
+        variants = list(dict.fromkeys(proposal.variant for proposal in proposals))
         moves = moves_if(evidence.row, purpose, variants)
         self._moves = dict(zip(variants, moves, strict=True))
         self._chances = dict(zip(variants, scores.chances(moves), strict=True))
@@ -150,8 +163,13 @@ class _Trials:
 
     def granted(self, proposal: _Proposal) -> Offer | None:
         """The best offer that is just what is proposed, if the proposal is approved."""
-        row = {**self._evidence.row, **self._moves[proposal.variant(self._evidence.row)]}
-        if not self._is_promising(row, proposal):
+        variant = proposal.variant
+        chance, asked = self._chances[variant], proposal.asked
+        grade = grade_of(self._policy, chance)
+        if grade.outcome_for(guaranteed=asked.guaranteed) != "approve":
+            return None
+        row = {**self._evidence.row, **self._moves[variant]}
+        if not self._is_promising(row, chance, grade, asked):
             return None
         scored, trials = self._scores.score(row), self._evidence.changed_trials + 1
         evidence = msgspec.structs.replace(
@@ -161,22 +179,16 @@ class _Trials:
             doubt=scored.doubt,
             changed_trials=trials,
         )
-        verdict = judge(self._policy, evidence, proposal.asked)
+        verdict = judge(self._policy, evidence, asked)
         if verdict.outcome != "approve":
             return None
-        return next(
-            (offer for offer in verdict.offers if _is_as_asked(offer, proposal.asked)), None
-        )
+        return next((offer for offer in verdict.offers if _is_as_asked(offer, asked)), None)
 
-    def _is_promising(self, row: Row, proposal: _Proposal) -> bool:
-        """Whether neither grade, rule nor limit stand against it; cheapest asked first.
+    def _is_promising(self, row: Row, chance: float, grade: Grade, asked: Asked) -> bool:
+        """Whether neither rule nor limit stand against it.
 
         The policy's own words, said early: doubt and offers only ever make an outcome stricter.
         """
-        asked, chance = proposal.asked, self._chances[proposal.variant(self._evidence.row)]
-        grade = grade_of(self._policy, chance)
-        if grade.outcome_for(guaranteed=asked.guaranteed) != "approve":
-            return False
         evidence = msgspec.structs.replace(
             self._evidence,
             row=row,
@@ -196,8 +208,21 @@ def _is_mendable(policy: Policy, fired: Fired) -> bool:
     if fired.outcome == "approve" or fired.rule in _BY_REQUEST:
         return True
     rule = next((rule for rule in policy.rules if rule.id == fired.rule), None)
-    movable = moved_with(move.feature for action in policy.actions for move in action.moves)
+    movable = _movable(policy)
     return rule is not None and any(condition.feature in movable for condition in rule.when)
+
+
+def _movable(policy: Policy) -> frozenset[str]:
+    """The features that a request or an action could move."""
+    return moved_with(move.feature for action in policy.actions for move in action.moves)
+
+
+def _reach(policy: Policy, evidence: Evidence) -> float:
+    """The most that any grade would be lent, yuan; no bound where a proposal could move it."""
+    if policy.limit.reads & _movable(policy):
+        return math.inf
+    owing = evidence.owing(policy)
+    return max(limit_under(policy, grade, owing, ()).amount for grade in policy.grades)
 
 
 def _proposals(policy: Policy, row: Row, asked: Asked, limit: int) -> list[list[_Proposal]]:
@@ -205,15 +230,17 @@ def _proposals(policy: Policy, row: Row, asked: Asked, limit: int) -> list[list[
     less = [asked._replace(amount=amount) for amount in _smaller(policy, asked.amount, limit)]
     can_be_guaranteed = bool(policy.market and policy.market.funds) and not asked.guaranteed
     guaranteed = [a._replace(guaranteed=True) for a in (asked, *less)] if can_be_guaranteed else []
-    actions = tuple(action for action in policy.actions if would_help(action, row))
-    alone = [_Proposal(asked, (action,)) for action in actions] if len(actions) > 1 else []
-    together = [_Proposal(each, actions) for each in (asked, *less)] if actions else []
+    helping = tuple(action for action in policy.actions if would_help(action, row))
+    actions = _Actions(helping, values_after(helping, row))
+    singly = [_Actions((action,), values_after((action,), row)) for action in helping]
+    alone = [_Proposal(asked, action) for action in singly] if len(helping) > 1 else []
+    together = [_Proposal(each, actions) for each in (asked, *less)] if helping else []
     return [
         [_Proposal(each) for each in less],
         [_Proposal(each) for each in _otherwise(policy, asked, less)],
         [_Proposal(each) for each in guaranteed],
         [*alone, *together],
-        [_Proposal(each, actions) for each in guaranteed] if actions else [],
+        [_Proposal(each, actions) for each in guaranteed] if helping else [],
     ]
 
 
@@ -263,8 +290,8 @@ def _is_as_asked(offer: Offer, asked: Asked) -> bool:
 def _way(proposal: _Proposal, asked: Asked, offer: Offer) -> Way:
     to = proposal.asked
     return Way(
-        steps=(*(action.advice for action in proposal.actions), *_changes(asked, to)),
-        actions=tuple(action.id for action in proposal.actions),
+        steps=(*(action.advice for action in proposal.actions.done), *_changes(asked, to)),
+        actions=tuple(action.id for action in proposal.actions.done),
         amount=to.amount,
         term_months=to.term_months,
         repayment=to.repayment,

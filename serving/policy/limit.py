@@ -76,6 +76,13 @@ class Limit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     capacity: Capacity | None = None
     source: str
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """The features that the limit is computed from."""
+        formula = self.working_capital
+        of_formula = (formula.growth, formula.industry) if formula else ()
+        return frozenset((*self.sales, self.owed, *of_formula))
+
 
 class Most(NamedTuple):
     """The most that would be lent, whole yuan, what bounds it, and the same were nothing owed."""
