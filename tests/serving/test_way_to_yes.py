@@ -1,5 +1,6 @@
 """A way to yes keeps its promise: submitted as proposed, it is approved as was said."""
 
+import math
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from serving.decision.rows import clean, evidence
 from serving.decision.scoring import probabilities_if, score_row
 from serving.decision.sources import ages_on
 from serving.decision.verdict import Evidence, judge
-from serving.decision.way_to_yes import Scores, Way, _is_as_asked, _proposals, _Trials
+from serving.decision.way_to_yes import Scores, Way, _is_as_asked, _proposals, _reach, _Trials
 from serving.decision.what_if import Variant, is_computable, moved_with, rows_if, values_after
 from serving.desk.replay import decide_with
 from serving.policy.instalments import Repayment
@@ -123,7 +124,7 @@ def test_a_proposal_is_granted_as_if_it_were_judged_whole(
     proposals = [each for kind in _proposals(POLICY, row, asked, 0) for each in kind]
     trials = _Trials(POLICY, evidence, ASKED.purpose, asked, scores, proposals)
     for proposal in proposals:
-        after = rows_if(row, ASKED.purpose, [proposal.variant(row)])[0]
+        after = rows_if(row, ASKED.purpose, [proposal.variant])[0]
         scored = whole(after)
         verdict = judge(
             POLICY, Evidence(after, scored.probability, ages, scored.doubt, 1), proposal.asked
@@ -131,6 +132,16 @@ def test_a_proposal_is_granted_as_if_it_were_judged_whole(
         offers = verdict.offers if verdict.outcome == "approve" else ()
         as_proposed = [offer for offer in offers if _is_as_asked(offer, proposal.asked)]
         assert trials.granted(proposal) == next(iter(as_proposed), None)
+        assert not as_proposed or proposal.asked.amount <= _reach(POLICY, evidence)
+
+
+def test_nothing_is_out_of_reach_where_an_action_moves_what_the_limit_reads() -> None:
+    """Sales are frozen, so the first policy has a bound; in the second an action raises them."""
+    evidence = Evidence(ROWS[0], 0.02, {})
+    assert _reach(POLICY, evidence) <= POLICY.limit.cap
+    raised = msgspec.structs.replace(POLICY.actions[0].moves[0], feature=POLICY.limit.sales[0])
+    action = msgspec.structs.replace(POLICY.actions[0], moves=(raised,))
+    assert _reach(msgspec.structs.replace(POLICY, actions=(action,)), evidence) == math.inf
 
 
 def test_ways_are_found_for_those_who_ask_too_much(bundle: Bundle) -> None:
