@@ -84,6 +84,8 @@ def main(
                 figures.append(_figures(name, count, found, _cpu(process) - before))
                 people.print(figures[-1])
     print(json.dumps(figures, indent=2)) if as_json else _show(figures)
+    if refused := sum(each["refused"] for each in figures):
+        raise SystemExit(f"{refused:,} answers were no decisions; the figures say nothing.")
 
 
 def _services(

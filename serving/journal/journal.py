@@ -38,7 +38,6 @@ from serving.journal.entries import (
     Stored,
     Whole,
     Written,
-    decision_id_of,
     size_of,
     subtrees_of,
 )
@@ -131,12 +130,6 @@ class Journal:
     def by_key(self, key_hash: bytes) -> Stored | None:
         """The entry made under an idempotency key, if any."""
         return self._find(BY_KEY, key_hash)
-
-    def by_application(
-        self, application_id: str, revision: int, organisation: str = "bank"
-    ) -> Stored | None:
-        """The effective decision of an application's revision, if any."""
-        return self.by_decision(decision_id_of(organisation, application_id, revision))
 
     def at(self, decision_id: str, kind: Kind, revision: int) -> Stored | None:
         """The one entry of a kind for a decision and a revision, if any."""

@@ -9,6 +9,7 @@ import pytest
 from starlette.routing import Route
 
 from serving.desk.replay import Record, replay
+from serving.journal.entries import decision_id_of
 from serving.web.app import Guarded, create_app
 from serving.web.keys import SCOPES, Keys, create_key, revoke_key
 from serving.wire.problems import Problem
@@ -70,7 +71,7 @@ async def test_every_record_can_be_replayed_to_the_same_bytes(desk: Desk) -> Non
         for number in range(8):
             await post(client, request_of(number), key=f"key-000000000000000{number}")
     for number in range(8):
-        stored = desk.service.journal.by_application(f"A-{number:06d}", 0)
+        stored = desk.service.journal.by_decision(decision_id_of("bank", f"A-{number:06d}", 0))
         assert stored is not None
         decision, answered = replay(stored.record, desk.service.champion.bundle)
         assert answered == stored.response
@@ -265,7 +266,7 @@ async def test_what_waited_beyond_its_deadline_is_dropped_before_it_is_decided(
     desk = open_desk(deadline_s=-1.0)
     async with desk.client() as client:
         answer = await post(client, request_of(0))
-        ids = desk.service.journal.by_application("A-000000", 0)
+        ids = desk.service.journal.by_decision(decision_id_of("bank", "A-000000", 0))
     assert (answer.json()["code"], ids) == ("overloaded", None)
 
 

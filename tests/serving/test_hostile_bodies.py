@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from serving.journal.entries import decision_id_of
 from tests.serving.conftest import Desk, post, request_of
 
 pytestmark = pytest.mark.anyio
@@ -63,7 +64,7 @@ async def test_a_hostile_body_is_refused_and_decides_nothing(desk: Desk, body: b
     document = answer.json()
     assert document["code"] in ("malformed-json", "validation-failed")
     assert document["decided"] is False
-    assert desk.service.journal.by_application("A-000000", 0) is None
+    assert desk.service.journal.by_decision(decision_id_of("bank", "A-000000", 0)) is None
 
 
 SECRET = "zzzconfidentialzzz"

@@ -53,7 +53,7 @@ def wait(future: "Future[Stored]") -> Stored:
 def test_an_answered_entry_is_found_by_key_application_and_decision(journal: Journal) -> None:
     stored = wait(journal.append(entry(1)))
     assert journal.by_key(b"key 1") == stored
-    assert journal.by_application("A-1", 0) == stored
+    assert journal.by_decision(decision_id_of("bank", "A-1", 0)) == stored
     assert journal.by_decision(stored.decision_id) == stored
     assert journal.by_decision("dec_2") is None
 
